@@ -1,0 +1,1 @@
+"""chainboot: a boot menu that can always be reached."""

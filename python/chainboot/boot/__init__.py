@@ -1,0 +1,1 @@
+"""From an entry of a configuration to a running kernel."""

@@ -1,0 +1,1 @@
+"""The extlinux configuration language: reading it, and nothing else."""

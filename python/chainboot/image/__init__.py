@@ -1,0 +1,1 @@
+"""Builds the first-stage initrd. Never imported by what runs inside it."""

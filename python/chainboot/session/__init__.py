@@ -1,0 +1,1 @@
+"""A person in front of the machine: screen, keys, consoles."""
