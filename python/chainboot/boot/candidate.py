@@ -1,0 +1,150 @@
+"""An entry together with its files: what can be listed, shown, planned and booted."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from chainboot.boot.cmdline import join
+from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
+from chainboot.boot.volume import Configuration, PathError, file_type, normalise
+from chainboot.errors import NotFoundError
+from chainboot.extlinux.entry import BootEntry
+
+
+@dataclass(frozen=True, slots=True)
+class BootFile:
+    """A file that an entry names. `path` is inside the volume; `host` is where this machine opens it.
+
+    `host` is "" and `problem` says why where the file is not there or is no file; `size` is in bytes.
+    """
+
+    path: str
+    host: str = ""
+    size: int = 0
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An entry that a person can point at. `index` counts from 1 over all configurations of the machine."""
+
+    index: int
+    configuration: Configuration
+    entry: BootEntry
+    default: bool
+    kernel: BootFile | None
+    initrds: tuple[BootFile, ...]
+    fdt: BootFile | None
+    cmdline: str
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it cannot be booted, as far as entry and files tell; empty where it can."""
+        files = (("kernel", self.kernel), *(("initrd", initrd) for initrd in self.initrds))
+        missing = tuple(f"{role}: {file.problem}" for role, file in files if file is not None and file.problem)
+        return self.entry.reasons + missing
+
+    @property
+    def bootable(self) -> bool:
+        """Whether nothing is known that forbids it. The kernel's header is looked at by `preflight`."""
+        return not self.reasons
+
+    def image(self) -> KernelImage:
+        """What the header of the kernel says; raises `PathError` where the file cannot be read."""
+        if self.kernel is None or self.kernel.problem:
+            return KernelImage(None, "nothing", problem="there is no kernel to look at")
+        head = self.configuration.volume.read(self.kernel.path, HEAD_SIZE)
+        return inspect(head, self.kernel.size)
+
+
+def candidates(configurations: Iterable[Configuration]) -> tuple[Candidate, ...]:
+    """All entries of all configurations, numbered from 1 in file order. The default is the first one's."""
+    found: list[Candidate] = []
+    default_given = False
+    for configuration in configurations:
+        menu = configuration.menu
+        for place, entry in enumerate(menu.entries):
+            is_default = not default_given and place == menu.default
+            extra = menu.default_arguments if is_default else ""
+            found.append(_candidate(len(found) + 1, configuration, entry, is_default, extra))
+        default_given = default_given or menu.default is not None
+    return tuple(found)
+
+
+def _candidate(index: int, configuration: Configuration, entry: BootEntry, default: bool, extra: str) -> Candidate:
+    kernel, arguments = _kernel(configuration, entry)
+    return Candidate(
+        index=index,
+        configuration=configuration,
+        entry=entry,
+        default=default,
+        kernel=kernel,
+        initrds=_initrds(configuration, entry),
+        fdt=locate(configuration, entry.fdt) if entry.fdt not in (None, "-") and entry.fdt else None,
+        cmdline=join(arguments, entry.append or "", extra),
+    )
+
+
+def _kernel(configuration: Configuration, entry: BootEntry) -> tuple[BootFile | None, str]:
+    """The kernel, and the arguments that stand after its path.
+
+    To syslinux words after the path are arguments, to U-Boot blanks belong to the path. So: the whole value
+    where it is a file, else the first word.
+    """
+    if entry.kernel is None or entry.reasons:
+        return None, ""
+    whole = locate(configuration, entry.kernel)
+    path, _, arguments = entry.kernel.partition(" ")
+    if whole.problem is None or not arguments:
+        return whole, ""
+    return locate(configuration, path), arguments.strip()
+
+
+def _initrds(configuration: Configuration, entry: BootEntry) -> tuple[BootFile, ...]:
+    """The initrds in order. A comma separates (syslinux), unless a file has the whole value as its name (U-Boot)."""
+    if entry.initrd is None:
+        return ()
+    whole = locate(configuration, entry.initrd)
+    if whole.problem is None or "," not in entry.initrd:
+        return (whole,)
+    return tuple(locate(configuration, part.strip()) for part in entry.initrd.split(",") if part.strip())
+
+
+def locate(configuration: Configuration, value: str) -> BootFile:
+    """The file that a path of the configuration means. Never raises: a missing file has its `problem`."""
+    volume = configuration.volume
+    first: BootFile | None = None
+    for path in configuration.alternatives(value):
+        try:
+            host = volume.root + volume.follow(path)
+            status = os.stat(host)
+            if stat.S_ISREG(status.st_mode):
+                return BootFile(normalise(path), host, status.st_size)
+            problem = f"{normalise(path)} is {file_type(status.st_mode)}, not a file"
+        except PathError as error:
+            problem = error.message
+        except OSError as error:
+            problem = f"{normalise(path)} cannot be read: {error.strerror}"
+        first = first or BootFile(normalise(path), problem=problem)
+    return first or BootFile(normalise(value), problem=f"{value} is no path")
+
+
+def choose(among: Sequence[Candidate], reference: str | None) -> Candidate:
+    """The candidate that `reference` names: a label, else its number, else the default for None.
+
+    Raises `NotFoundError`. Of several entries with one label the first is meant, as in syslinux.
+    """
+    if reference is None:
+        for candidate in among:
+            if candidate.default:
+                return candidate
+        raise NotFoundError("there is no default entry", hint="name one: `chainboot list` shows them")
+    for candidate in among:
+        if candidate.entry.label == reference:
+            return candidate
+    if reference.isascii() and reference.isdigit() and 0 < int(reference[:9]) <= len(among):
+        return among[int(reference[:9]) - 1]
+    raise NotFoundError(f"there is no entry {reference}", hint="`chainboot list` shows labels and numbers")

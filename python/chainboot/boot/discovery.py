@@ -1,0 +1,127 @@
+"""Block devices to read-only mounts to volumes to configurations.
+
+Mounts never replay a journal: a disk that a crashed system left behind is not written to by looking at it.
+A disk that cannot be read costs itself: it is reported and the others go on.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from chainboot.boot.volume import Configuration, Volume, find_configurations, read_configuration
+from chainboot.errors import ChainbootError
+from chainboot.process import Runner
+from chainboot.text import printable
+
+MOUNTS = "/run/chainboot/volumes"
+
+# Devices that hold no boot partition of their own.
+_SKIPPED = ("loop", "ram", "zram", "fd", "nbd", "mtdblock")
+
+# What can be mounted, by blkid's TYPE: the kernel's name for it, and the option that keeps the journal from
+# being replayed (ext4(5), xfs(5), btrfs(5), Documentation/filesystems/{f2fs,nilfs2}.rst).
+FILE_SYSTEMS = {
+    "ext2": ("ext4", "noload"),
+    "ext3": ("ext4", "noload"),
+    "ext4": ("ext4", "noload"),
+    "xfs": ("xfs", "norecovery"),
+    "btrfs": ("btrfs", "rescue=nologreplay"),
+    "f2fs": ("f2fs", "norecovery"),
+    "nilfs2": ("nilfs2", "norecovery"),
+    "vfat": ("vfat", ""),
+    "iso9660": ("iso9660", ""),
+    "squashfs": ("squashfs", ""),
+    "erofs": ("erofs", ""),
+}
+
+# Seconds for one probe or one mount: a dying disk must not keep the menu from a person for minutes.
+_PATIENCE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What the disks hold. `problems` are sentences about devices and files that could not be read."""
+
+    devices: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    configurations: tuple[Configuration, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """Why there is nothing to boot, in one sentence."""
+        if self.configurations:
+            return f"{len(self.configurations)} configurations"
+        if not self.devices:
+            return "no disk was found"
+        if not self.volumes:
+            return f"no file system was found on {', '.join(self.devices)}"
+        names = ", ".join(volume.name for volume in self.volumes)
+        return f"no extlinux configuration was found on {names}"
+
+
+def discover(run: Runner, *, sys_block: str = "/sys/class/block", mounts: str = MOUNTS) -> Discovery:
+    """Mount what can be mounted below `mounts` and read every configuration in it. Never raises for one device."""
+    devices = block_devices(sys_block)
+    volumes: list[Volume] = []
+    problems: list[str] = []
+    for device in devices:
+        try:
+            volumes += _mount(device, run, mounts)
+        except (ChainbootError, OSError) as error:
+            problems.append(f"/dev/{device}: {printable(str(error))}")
+    configurations: list[Configuration] = []
+    for volume in volumes:
+        for path in find_configurations(volume):
+            try:
+                configurations.append(read_configuration(volume, path))
+            except (ChainbootError, OSError) as error:
+                problems.append(f"{volume.name}: {printable(str(error))}")
+    return Discovery(devices, tuple(volumes), tuple(configurations), tuple(problems))
+
+
+def block_devices(sys_block: str = "/sys/class/block") -> tuple[str, ...]:
+    """Names of the block devices that may hold a file system, in the order vda, vda1, vda2, vda10."""
+    try:
+        names = os.listdir(sys_block)
+    except OSError:
+        return ()
+    kept = [name for name in names if not name.startswith(_SKIPPED) and _sectors(f"{sys_block}/{name}/size") > 0]
+    return tuple(sorted(kept, key=_natural))
+
+
+def _sectors(path: str) -> int:
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return 0
+
+
+def _natural(name: str) -> tuple[str, int]:
+    stem = name.rstrip("0123456789")
+    return stem, int(name[len(stem) :] or 0)
+
+
+def _mount(device: str, run: Runner, mounts: str) -> tuple[Volume, ...]:
+    """The volume on `device`, mounted; empty where there is no file system that we know."""
+    facts = probe(device, run)
+    kind = facts.get("TYPE", "")
+    if kind not in FILE_SYSTEMS:
+        return ()
+    driver, no_replay = FILE_SYSTEMS[kind]
+    target = f"{mounts}/{device}"
+    name = f"/dev/{device} ({printable(', '.join(filter(None, (kind, facts.get('LABEL', '')))))})"
+    if not os.path.ismount(target):
+        os.makedirs(target, mode=0o700, exist_ok=True)
+        options = ",".join(filter(None, ("ro,nodev,nosuid,noexec", no_replay)))
+        run(["mount", "-t", driver, "-o", options, f"/dev/{device}", target], check=True, timeout=_PATIENCE)
+    return (Volume(target, name, device=f"/dev/{device}", mounted=True),)
+
+
+def probe(device: str, run: Runner) -> dict[str, str]:
+    """What blkid(8) finds on a device, from its own superblocks and not from a cache; {} where it finds nothing."""
+    # Exit code 2: "no matching signature"; 8: ambivalent. Neither is an error of ours.
+    done = run(["blkid", "-p", "-o", "export", f"/dev/{device}"], check=False, timeout=_PATIENCE)
+    pairs = (line.partition("=") for line in done.stdout.splitlines())
+    return {key: value.replace("\\ ", " ") for key, equals, value in pairs if equals}

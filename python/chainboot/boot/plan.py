@@ -1,0 +1,112 @@
+"""A boot as data: what will be loaded, taken down and executed. Pure; `--dry-run` prints it, kexec.py runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainboot.boot.candidate import Candidate
+from chainboot.errors import RefusedError
+from chainboot.process import pasteable
+from chainboot.text import printable
+
+# A cpio archive starts at a multiple of 4 bytes (kernel Documentation/driver-api/early-userspace/
+# buffer-format.rst); zero bytes between archives are skipped.
+INITRD_ALIGNMENT = 4
+
+# Architectures whose kernels take a device tree from the loader; the others ignore FDT lines.
+_DEVICE_TREE = frozenset({"aarch64", "armv7l", "riscv64"})
+
+
+@dataclass(frozen=True, slots=True)
+class Concatenate:
+    """Write `sources` one after the other into `target`, each padded with zero bytes to `INITRD_ALIGNMENT`."""
+
+    sources: tuple[str, ...]
+    target: str
+
+    def describe(self) -> str:
+        """The step as a person reads it."""
+        return f"{pasteable(['cat', *self.sources])} > {pasteable([self.target])}  # each padded to {INITRD_ALIGNMENT}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Run `argv`; any exit code but 0 is a failure."""
+
+    argv: tuple[str, ...]
+
+    def describe(self) -> str:
+        """The step as it could be pasted."""
+        return pasteable(self.argv)
+
+
+Step = Concatenate | Command
+
+
+@dataclass(frozen=True, slots=True)
+class BootPlan:
+    """What one boot does, in this order: load, teardown, execute.
+
+    Nothing outside memory changes before the load has succeeded, so a failed load leaves the menu alive.
+    """
+
+    label: str
+    title: str
+    cmdline: str
+    load: tuple[Step, ...]
+    teardown: tuple[Command, ...]
+    execute: tuple[Command, ...]
+
+    def phases(self) -> tuple[tuple[str, tuple[Step, ...]], ...]:
+        """The phases by name, in the order in which they run."""
+        return (("load", self.load), ("teardown", self.teardown), ("execute", self.execute))
+
+    def describe(self) -> str:
+        """Exactly what would run, for a person: the output of `--dry-run`. Ends in a line feed."""
+        lines = [f"boot {self.label}: {self.title}"]
+        for name, steps in self.phases():
+            lines += [f"  {name}:", *(f"    {step.describe()}" for step in steps)] if steps else []
+        return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def make_plan(
+    candidate: Candidate,
+    *,
+    cmdline: str | None = None,
+    machine: str,
+    runtime: str = "/run/chainboot",
+    unmount: tuple[str, ...] = (),
+    systemd: bool = False,
+) -> BootPlan:
+    """The plan to boot `candidate`; raises `RefusedError` with the reasons where it has no kernel or initrd.
+
+    `cmdline` replaces the entry's own. `unmount` are mount points to take down. With `systemd` the running
+    system is shut down in order (`systemctl kexec`) instead of being left by `kexec -e`.
+    """
+    if candidate.reasons or candidate.kernel is None:
+        why = "; ".join(candidate.reasons)
+        raise RefusedError(f"{candidate.entry.label} cannot be booted: {why}", position=candidate.entry.position)
+    cmdline = candidate.cmdline if cmdline is None else cmdline
+    load: list[Step] = []
+    initrds = tuple(file.host for file in candidate.initrds)
+    if len(initrds) > 1:
+        # kexec-tools keeps only the last --initrd, so several become one file, in the order given
+        # (microcode first, as the configuration has it).
+        joined = Concatenate(initrds, f"{runtime}/initrd")
+        load.append(joined)
+        initrds = (joined.target,)
+    # -a: kexec_file_load, which signature checks need, and kexec_load where the kernel has no other (kexec(8)).
+    argv = ["kexec", "-a", "-l", candidate.kernel.host]
+    argv += [f"--initrd={path}" for path in initrds]
+    if candidate.fdt is not None and candidate.fdt.host and machine in _DEVICE_TREE:
+        argv.append(f"--dtb={candidate.fdt.host}")
+    argv.append(f"--command-line={cmdline}")
+    load.append(Command(tuple(argv)))
+    return BootPlan(
+        label=candidate.entry.label,
+        title=candidate.entry.title,
+        cmdline=cmdline,
+        load=tuple(load),
+        teardown=tuple(Command(("umount", path)) for path in unmount),
+        execute=(Command(("systemctl", "kexec")) if systemd else Command(("kexec", "-e")),),
+    )

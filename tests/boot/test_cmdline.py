@@ -1,0 +1,33 @@
+"""Kernel command lines as the kernel splits them."""
+
+from __future__ import annotations
+
+import pytest
+
+from chainboot.boot.cmdline import join, split, values
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ()),
+        ("  a\tb\n", ("a", "b")),
+        ('dyndbg="file x +p" quiet', ('dyndbg="file x +p"', "quiet")),
+        ('"a b"=c', ('"a b"=c',)),
+        ('open="to the end', ('open="to the end',)),
+        (r"a\ b", ("a\\", "b")),
+    ],
+)
+def test_split(text: str, words: tuple[str, ...]) -> None:
+    assert split(text) == words
+
+
+def test_values_come_in_order_and_end_at_init_s_own_words() -> None:
+    text = 'console=tty0 x.y-z="a b" console=ttyS0,9600 x.y_z=c -- console=no'
+    assert values(text, "console") == ("tty0", "ttyS0,9600")
+    assert values(text, "x.y_z") == ("a b", "c")
+    assert values(text, "quiet") == ()
+
+
+def test_join_leaves_out_what_is_empty() -> None:
+    assert join("", "a  b", "", "c") == "a  b c"
