@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from chainboot.boot.cmdline import join, split, values
 
 

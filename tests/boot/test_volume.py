@@ -6,10 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from nixos import usual_conf, write_root
-
 from chainboot.boot.volume import (
     PathError,
     Volume,
@@ -19,6 +15,9 @@ from chainboot.boot.volume import (
 )
 from chainboot.errors import NotFoundError
 from chainboot.extlinux.parser import SIZE_LIMIT
+from hypothesis import given
+from hypothesis import strategies as st
+from nixos import usual_conf, write_root
 
 
 @pytest.fixture
@@ -68,8 +67,7 @@ def test_follow(volume: Volume, path: str, leads_to: str | None) -> None:
     [
         (
             "/boot/out",
-            "/boot/out is a symbolic link to /outside, and links never leave the volume: "
-            "/outside does not exist in it",
+            "/boot/out is a symbolic link to /outside, and links never leave the volume: /outside does not exist in it",
         ),
         (
             "/boot/out-relative",
@@ -144,7 +142,7 @@ def test_one_file_by_several_names_is_found_once(nixos_root: Path) -> None:
 def test_a_missing_configuration_is_an_error_with_its_volume(volume: Volume) -> None:
     with pytest.raises(NotFoundError) as raised:
         read_configuration(volume, "/boot/extlinux/extlinux.conf")
-    assert raised.value.message == "no configuration: /boot/extlinux does not exist (in disk)"
+    assert raised.value.message == "no configuration: /boot/extlinux/extlinux.conf does not exist (in disk)"
 
 
 def test_an_unreadable_configuration_is_an_error(volume: Volume) -> None:

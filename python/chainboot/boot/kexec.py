@@ -34,7 +34,8 @@ def perform(plan: BootPlan, run: Runner, say: Callable[[str], None]) -> None:
         for step in plan.execute:
             _take(step, run)
     except BaseException as error:
-        unload(run, loaded=True)
+        with suppress(ChainbootError):  # what failed first is what the person must hear
+            unload(run, loaded=True)
         _remove_joined(plan)
         if isinstance(error, ChainbootError):
             raise RefusedError(f"{plan.label} was not booted: {error.message}", hint=error.hint) from error

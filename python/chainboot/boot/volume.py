@@ -66,7 +66,8 @@ class Volume:
             try:
                 mode = os.lstat(self.root + here).st_mode
             except (OSError, ValueError) as error:
-                raise PathError(_why(here, error, last_link)) from error
+                wanted = normalise("/".join((here, *reversed(pending))))
+                raise PathError(_why(wanted, error, last_link)) from error
             if stat.S_ISLNK(mode):
                 links += 1
                 if links > _LINKS:

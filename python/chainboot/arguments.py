@@ -1,0 +1,81 @@
+"""The command line of `chainboot`: verbs, options and their help. Knows nothing of what a verb does."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; exits with code 2 and a usage line where they make no sense, as argparse does."""
+    return _parser().parse_args(list(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="chainboot",
+        description="A boot menu that can always be reached: reads extlinux.conf and boots its entries by kexec.",
+        epilog="Exit codes: 0 done; 1 refused or failed (check: warnings); 2 wrong usage (check: errors); "
+        "3 no such configuration or entry; 4 the menu was left without a choice.",
+    )
+    parser.add_argument("--version", action="version", version=f"chainboot {_version()}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _listing(verbs.add_parser("list", help="the entries, numbered, with the default"))
+    _listing(verbs.add_parser("check", help="what is wrong with a configuration, its entries and their files"))
+    show = verbs.add_parser("show", help="everything about one entry")
+    plan = verbs.add_parser("plan", help="what booting an entry would run, step by step")
+    boot = verbs.add_parser("boot", help="boot an entry by kexec")
+    for verb in (show, plan, boot):
+        verb.add_argument("entry", nargs="?", metavar="ENTRY", help="a label or a number; the default entry if absent")
+        _common(verb)
+    for verb in (show, plan):
+        _json(verb)
+    for verb in (plan, boot):
+        verb.add_argument("--append", action="append", default=[], metavar="TEXT", help="add to the command line")
+        verb.add_argument("--cmdline", metavar="TEXT", help="use this command line instead of the entry's")
+    menu = verbs.add_parser("menu", help="choose an entry from the menu and boot it")
+    _common(menu)
+    for verb in (boot, menu):
+        verb.add_argument("--dry-run", action="store_true", help="print exactly what would run, and run nothing")
+    _image(verbs.add_parser("image", help="build a first-stage initrd from an image spec and a sysroot"))
+    console = verbs.add_parser("console", help="the first stage's menu on this console, over all disks")
+    console.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("chainboot")
+    except PackageNotFoundError:  # a source tree, or the first stage, which carries no metadata
+        return "(uninstalled)"
+
+
+def _common(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--root", metavar="DIR", help="a mounted disk, or a directory that looks like one")
+    verb.add_argument("--config", metavar="FILE", help="this configuration file; inside DIR where --root is given")
+    verb.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")
+
+
+def _json(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--json", action="store_true", help="print one JSON object (docs/json.md)")
+
+
+def _listing(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("path", nargs="?", metavar="PATH", help="short for --root DIR or --config FILE")
+    _common(verb)
+    _json(verb)
+
+
+def _image(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--spec", required=True, metavar="FILE", help="what is in the image (docs/image-spec.md)")
+    verb.add_argument("--sysroot", required=True, metavar="DIR", help="where programs, libraries and modules come from")
+    verb.add_argument("--output", required=True, metavar="FILE", help="the initrd to write")
+    verb.add_argument("--compress", choices=("zstd", "gzip", "none"), default="zstd", help="default: zstd")
+    verb.add_argument("--level", type=int, metavar="N", help="compression level; default: the best (zstd 19, gzip 9)")
+    verb.add_argument(
+        "--package", action="append", default=[], metavar="NAME=DIR", help="where a Python package of the spec lies"
+    )
+    verb.add_argument("--manifest", metavar="FILE", help="also write what is in the image, and why, as JSON")
+    verb.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")

@@ -1,0 +1,249 @@
+"""Every verb of the command `chainboot`, and the only place that prints and exits.
+
+Results go to stdout, talk to stderr. The exit codes are documented in README.md, "Exit codes".
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from chainboot.errors import ChainbootError, Diagnostic, NotFoundError, RefusedError, Severity
+from chainboot.text import printable
+
+if TYPE_CHECKING:
+    import argparse
+
+    from chainboot.boot.candidate import Candidate
+    from chainboot.boot.host import Host
+    from chainboot.boot.plan import BootPlan
+    from chainboot.boot.volume import Configuration
+    from chainboot.listing import Json
+
+EXIT_OK = 0
+EXIT_FAILED = 1  # refused, or a step failed; `check`: warnings
+EXIT_USAGE = 2  # argparse's own; `check`: errors
+EXIT_NOT_FOUND = 3  # no such configuration or entry
+EXIT_NOTHING_CHOSEN = 4  # the menu was left without a choice
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command. Exits; never returns."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except ChainbootError as error:
+        if "--debug" in arguments:
+            raise
+        _talk(f"chainboot: error: {error}")
+        if error.hint:
+            _talk(f"  (hint) {error.hint}")
+        code = EXIT_NOT_FOUND if isinstance(error, NotFoundError) else EXIT_FAILED
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        # `chainboot list | head`: the reader has what it wanted. Keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = EXIT_OK
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    # The first stage's own verb comes first and takes no options: argparse alone costs a tenth of a second there.
+    if arguments == ["console"]:
+        from chainboot.session.console import serve
+
+        return serve()
+    from chainboot.arguments import parse_arguments
+
+    options = parse_arguments(arguments)
+    return _VERBS[options.verb](options)
+
+
+def _talk(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _print_json(value: Json) -> None:
+    import json
+
+    print(json.dumps(value, indent=2))
+
+
+def _find(options: argparse.Namespace) -> tuple[tuple[Configuration, ...], tuple[Candidate, ...]]:
+    from chainboot.boot.candidate import candidates
+    from chainboot.boot.source import configurations
+
+    found = configurations(path=getattr(options, "path", None), root=options.root, config=options.config)
+    return found, candidates(found)
+
+
+def _report(configurations: Sequence[Configuration]) -> None:
+    for configuration in configurations:
+        for diagnostic in configuration.menu.diagnostics:
+            _talk(diagnostic.format())
+
+
+def _list(options: argparse.Namespace) -> int:
+    from chainboot.listing import list_json, list_text
+
+    found, among = _find(options)
+    if options.json:
+        _print_json(list_json(found, among))
+        return EXIT_OK
+    _report(found)
+    if not among:
+        _talk(f"chainboot: {', '.join(configuration.path for configuration in found)} has no boot entry")
+    print(list_text(among), end="")
+    return EXIT_OK
+
+
+def _show(options: argparse.Namespace) -> int:
+    from chainboot.boot.candidate import choose
+    from chainboot.boot.host import read_host
+    from chainboot.boot.kernel import KernelImage
+    from chainboot.boot.preflight import objections
+    from chainboot.boot.volume import PathError
+    from chainboot.listing import show_json, show_text
+
+    candidate = choose(_find(options)[1], options.entry)
+    try:
+        image = candidate.image()
+    except PathError as error:
+        image = KernelImage(None, "nothing", problem=error.message)
+    against = objections(candidate, candidate.cmdline, read_host())
+    if options.json:
+        _print_json(show_json(candidate, image, against))
+    else:
+        print(show_text(candidate, image, against), end="")
+    return EXIT_OK
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from chainboot.boot.preflight import objections
+    from chainboot.listing import plan_json
+
+    candidate, host, plan = _decide(options)
+    against = objections(candidate, plan.cmdline, host)
+    if options.json:
+        _print_json(plan_json(plan, against))
+        return EXIT_OK
+    for objection in against:
+        _talk(f"chainboot: this boot would be refused: {printable(objection)}")
+    print(plan.describe(), end="")
+    return EXIT_OK
+
+
+def _boot(options: argparse.Namespace) -> int:
+    from chainboot.boot.kexec import perform
+    from chainboot.boot.preflight import host_objections, objections
+    from chainboot.process import run
+
+    candidate, host, plan = _decide(options)
+    against = objections(candidate, plan.cmdline, host)
+    unable = host_objections(host)
+    refusal = against if options.dry_run else against + unable
+    if refusal:
+        raise RefusedError(f"{candidate.entry.label} was not booted: {'; '.join(refusal)}")
+    if options.dry_run:
+        for objection in unable:
+            _talk(f"chainboot: this machine would refuse: {objection}")
+        print(plan.describe(), end="")
+        return EXIT_OK
+    perform(plan, run, _talk)
+    return EXIT_OK
+
+
+def _decide(options: argparse.Namespace) -> tuple[Candidate, Host, BootPlan]:
+    """The entry that the options name, this machine, and the plan to boot the one on the other."""
+    from chainboot.boot.candidate import choose
+    from chainboot.boot.cmdline import join
+    from chainboot.boot.host import read_host
+    from chainboot.boot.plan import make_plan
+
+    candidate = choose(_find(options)[1], options.entry)
+    host = read_host()
+    base = candidate.cmdline if options.cmdline is None else str(options.cmdline)
+    cmdline = join(base, *options.append)
+    plan = make_plan(candidate, cmdline=cmdline, machine=host.machine, systemd=host.systemd)
+    return candidate, host, plan
+
+
+def _check(options: argparse.Namespace) -> int:
+    from chainboot.boot.findings import findings
+    from chainboot.listing import check_json
+
+    found = findings(*_find(options))
+    if options.json:
+        _print_json(check_json(found))
+    else:
+        print("".join(f"{finding.format()}\n" for finding in found), end="")
+        _talk(f"chainboot: {_count(found, Severity.ERROR)} errors, {_count(found, Severity.WARNING)} warnings")
+    if _count(found, Severity.ERROR):
+        return EXIT_USAGE
+    return EXIT_FAILED if _count(found, Severity.WARNING) else EXIT_OK
+
+
+def _count(found: Sequence[Diagnostic], severity: Severity) -> int:
+    return sum(finding.severity is severity for finding in found)
+
+
+def _menu(options: argparse.Namespace) -> int:
+    from chainboot.session.console import choose_on_this_terminal
+
+    found, among = _find(options)
+    _report(found)
+    decision = choose_on_this_terminal(found, among)
+    if decision is None:
+        return EXIT_NOTHING_CHOSEN
+    candidate, cmdline = decision
+    options.entry, options.cmdline, options.append = str(candidate.index), cmdline, []
+    options.dry_run = options.dry_run or os.geteuid() != 0
+    return _boot(options)
+
+
+def _image(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from chainboot.image.archive import Compression
+    from chainboot.image.build import build
+    from chainboot.process import run
+
+    packages: dict[str, Path] = {}
+    for given in options.package:
+        name, _, path = given.partition("=")
+        packages[name] = Path(path)
+    report = build(
+        Path(options.spec),
+        Path(options.sysroot),
+        Path(options.output),
+        compression=Compression(options.compress),
+        level=options.level,
+        packages=packages,
+        manifest=Path(options.manifest) if options.manifest else None,
+        run=run,
+        say=_talk,
+    )
+    print(report.describe())
+    return EXIT_OK
+
+
+def _console(_options: argparse.Namespace) -> int:
+    from chainboot.session.console import serve
+
+    return serve()
+
+
+_VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "list": _list,
+    "show": _show,
+    "plan": _plan,
+    "check": _check,
+    "boot": _boot,
+    "menu": _menu,
+    "image": _image,
+    "console": _console,
+}

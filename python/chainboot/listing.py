@@ -1,0 +1,198 @@
+"""Entries, plans and findings as text for a person and as JSON for a program. Pure.
+
+The JSON is a public interface: docs/json.md describes every field, and a test holds both together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainboot.boot.candidate import BootFile, Candidate
+from chainboot.boot.kernel import KernelImage
+from chainboot.boot.plan import BootPlan, Concatenate, Step
+from chainboot.boot.volume import Configuration, normalise
+from chainboot.errors import Diagnostic, Severity
+from chainboot.text import clip, printable, width
+
+Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
+
+
+def list_json(configurations: Sequence[Configuration], among: Sequence[Candidate]) -> Json:
+    """The object that `list --json` prints."""
+    default = next((candidate for candidate in among if candidate.default), None)
+    return {
+        "default": default.entry.label if default else None,
+        "default_index": default.index if default else None,
+        "timeout_ds": configurations[0].menu.timeout_ds if configurations else None,
+        "configurations": [_configuration_json(configuration) for configuration in configurations],
+        "diagnostics": [
+            diagnostic_json(diagnostic)
+            for configuration in configurations
+            for diagnostic in configuration.menu.diagnostics
+        ],
+        "entries": [entry_json(candidate) for candidate in among],
+    }
+
+
+def _configuration_json(configuration: Configuration) -> Json:
+    menu = configuration.menu
+    return {
+        "volume": configuration.volume.name,
+        "path": configuration.path,
+        "title": menu.title,
+        "timeout_ds": menu.timeout_ds,
+        "total_timeout_ds": menu.total_timeout_ds,
+        "on_timeout": menu.on_timeout,
+        "default_value": menu.default_value,
+        "fallback": menu.fallback,
+        "prompt": menu.prompt,
+        "menu_requested": menu.menu_requested,
+        "ui": menu.ui,
+        "locked": menu.locked,
+    }
+
+
+def entry_json(candidate: Candidate) -> dict[str, Json]:
+    """One entry, as in the `entries` of `list --json`."""
+    entry, nixos = candidate.entry, candidate.entry.nixos
+    return {
+        "index": candidate.index,
+        "label": entry.label,
+        "title": entry.title,
+        "kind": entry.kind.value,
+        "kernel": candidate.kernel.path if candidate.kernel else None,
+        "initrds": [initrd.path for initrd in candidate.initrds],
+        "append": entry.append,
+        "cmdline": candidate.cmdline,
+        "fdt": candidate.fdt.path if candidate.fdt else None,
+        "fdtdir": _resolved(candidate, entry.fdtdir) if entry.fdtdir else None,
+        "fdtoverlays": [_resolved(candidate, overlay) for overlay in entry.fdtoverlays],
+        "default": candidate.default,
+        "bootable": candidate.bootable,
+        "reasons": list(candidate.reasons),
+        "menu_path": list(entry.menu_path),
+        "hotkey": entry.hotkey,
+        "help": list(entry.help),
+        "indent": entry.indent,
+        "hidden": entry.hidden,
+        "disabled": entry.disabled,
+        "generation": nixos.generation if nixos else None,
+        "specialisation": nixos.specialisation if nixos else None,
+        "unknown": list(entry.unknown),
+        "volume": candidate.configuration.volume.name,
+        "configuration": candidate.configuration.path,
+        "line": entry.position.line,
+    }
+
+
+def _resolved(candidate: Candidate, value: str) -> str:
+    return normalise(candidate.configuration.absolute(value))
+
+
+def show_json(candidate: Candidate, image: KernelImage, objections: Sequence[str]) -> Json:
+    """The object that `show --json` prints: an entry, and what its files are."""
+    return {
+        **entry_json(candidate),
+        "kernel_image": {
+            "kind": image.kind,
+            "machine": image.machine,
+            "version": image.version,
+            "command_line_limit": image.command_line_limit,
+            "problem": image.problem,
+        },
+        "files": [_file_json(role, file) for role, file in _files(candidate)],
+        "objections": list(objections),
+    }
+
+
+def _files(candidate: Candidate) -> list[tuple[str, BootFile]]:
+    named = [("kernel", candidate.kernel), *(("initrd", file) for file in candidate.initrds), ("fdt", candidate.fdt)]
+    return [(role, file) for role, file in named if file is not None]
+
+
+def _file_json(role: str, file: BootFile) -> Json:
+    return {"role": role, "path": file.path, "size": file.size, "problem": file.problem}
+
+
+def plan_json(plan: BootPlan, objections: Sequence[str]) -> Json:
+    """The object that `plan --json` prints: every step, in the order in which it would run."""
+    return {
+        "label": plan.label,
+        "title": plan.title,
+        "cmdline": plan.cmdline,
+        **{name: [_step_json(step) for step in steps] for name, steps in plan.phases()},
+        "objections": list(objections),
+    }
+
+
+def _step_json(step: Step) -> Json:
+    if isinstance(step, Concatenate):
+        return {"concatenate": list(step.sources), "target": step.target}
+    return {"argv": list(step.argv)}
+
+
+def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Json]:
+    """One finding, as in `diagnostics`."""
+    position = diagnostic.position
+    return {
+        "severity": diagnostic.severity.value,
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "file": position.file if position else None,
+        "line": position.line if position else None,
+        "column": position.column if position else None,
+        "hint": diagnostic.hint,
+    }
+
+
+def check_json(found: Sequence[Diagnostic]) -> Json:
+    """The object that `check --json` prints."""
+    return {
+        "errors": sum(finding.severity is Severity.ERROR for finding in found),
+        "warnings": sum(finding.severity is Severity.WARNING for finding in found),
+        "diagnostics": [diagnostic_json(finding) for finding in found],
+    }
+
+
+_LABEL_CELLS = 40
+
+
+def list_text(among: Sequence[Candidate]) -> str:
+    """The entries, one line each: number, label, title, default, and why it cannot boot."""
+    labels = [clip(printable(candidate.entry.label), _LABEL_CELLS) for candidate in among]
+    column = max((width(label) for label in labels), default=0)
+    digits = len(str(len(among)))
+    lines = []
+    for candidate, label in zip(among, labels, strict=True):
+        line = (
+            f"{candidate.index:>{digits}}  {label}{' ' * (column - width(label))}  {printable(candidate.entry.title)}"
+        )
+        line += "  (default)" if candidate.default else ""
+        line += f"  [cannot boot: {printable('; '.join(candidate.reasons))}]" if candidate.reasons else ""
+        lines.append(line + "\n")
+    return "".join(lines)
+
+
+def show_text(candidate: Candidate, image: KernelImage, objections: Sequence[str]) -> str:
+    """Everything about one entry, a line for each fact."""
+    entry, nixos = candidate.entry, candidate.entry.nixos
+    facts: list[tuple[str, str]] = [
+        ("entry", f"{candidate.index}{' (default)' if candidate.default else ''}"),
+        ("label", entry.label),
+        ("title", entry.title),
+        ("volume", candidate.configuration.volume.name),
+        ("written at", str(entry.position)),
+    ]
+    if nixos and nixos.generation is not None:
+        facts.append(("generation", str(nixos.generation)))
+    if nixos and nixos.specialisation:
+        facts.append(("specialisation", nixos.specialisation))
+    for role, file in _files(candidate):
+        facts.append((role, file.path if file.problem else f"{file.path} ({file.size} bytes)"))
+    if image.version:
+        facts.append(("kernel version", image.version))
+    facts.append(("command line", candidate.cmdline))
+    facts += [("help", line.strip()) for line in entry.help]
+    facts += [("kept as it is", line) for line in entry.unknown]
+    facts += [("cannot boot", reason) for reason in objections]
+    return "".join(f"{name + ':':16} {printable(value)}\n" for name, value in facts)

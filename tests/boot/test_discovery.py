@@ -1,0 +1,116 @@
+"""Discovery over a made-up /sys/class/block: what is probed, how it is mounted, and what a bad disk costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chainboot.boot.discovery import block_devices, discover, probe
+from chainboot.process import Completed
+from fakes import FakeRunner
+from nixos import usual_conf, write_root
+
+
+@pytest.fixture
+def sys_block(tmp_path: Path) -> Path:
+    base = tmp_path / "sys"
+    for name, sectors in {"vda10": 8, "vda2": 8, "vda": 8, "sr0": 0, "loop0": 8, "ram0": 8, "nvme0n1p1": 8}.items():
+        (base / name).mkdir(parents=True)
+        (base / name / "size").write_text(f"{sectors}\n")
+    (base / "odd").mkdir()
+    return base
+
+
+def blkid(**types: str) -> dict[str, Completed]:
+    return {
+        f"blkid -p -o export /dev/{device}": Completed((), 0, f"DEVNAME=/dev/{device}\nTYPE={kind}\nLABEL=my\\ disk\n")
+        for device, kind in types.items()
+    }
+
+
+def test_devices_come_in_natural_order_without_what_holds_no_disk(sys_block: Path) -> None:
+    assert block_devices(str(sys_block)) == ("nvme0n1p1", "vda", "vda2", "vda10")
+    assert block_devices(str(sys_block / "none")) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "driver", "options"),
+    [
+        ("ext2", "ext4", "ro,nodev,nosuid,noexec,noload"),
+        ("ext4", "ext4", "ro,nodev,nosuid,noexec,noload"),
+        ("xfs", "xfs", "ro,nodev,nosuid,noexec,norecovery"),
+        ("btrfs", "btrfs", "ro,nodev,nosuid,noexec,rescue=nologreplay"),
+        ("vfat", "vfat", "ro,nodev,nosuid,noexec"),
+    ],
+)
+def test_mounts_are_read_only_and_replay_no_journal(
+    sys_block: Path, tmp_path: Path, kind: str, driver: str, options: str
+) -> None:
+    runner = FakeRunner(blkid(vda2=kind))
+    found = discover(runner, sys_block=str(sys_block), mounts=str(tmp_path / "m"))
+    mounts = [command for command in runner.commands if command[0] == "mount"]
+    assert mounts == [("mount", "-t", driver, "-o", options, "/dev/vda2", f"{tmp_path}/m/vda2")]
+    assert [volume.name for volume in found.volumes] == [f"/dev/vda2 ({kind}, my disk)"]
+    assert all(timeout is not None for timeout in runner.timeouts)
+
+
+def test_configurations_are_read_from_what_was_mounted(sys_block: Path, tmp_path: Path) -> None:
+    write_root(tmp_path / "m/vda2", usual_conf())
+    found = discover(FakeRunner(blkid(vda2="ext4")), sys_block=str(sys_block), mounts=str(tmp_path / "m"))
+    assert [configuration.path for configuration in found.configurations] == ["/boot/extlinux/extlinux.conf"]
+    assert found.configurations[0].volume.mounted
+    assert found.problems == ()
+
+
+def test_a_disk_that_cannot_be_mounted_costs_itself(sys_block: Path, tmp_path: Path) -> None:
+    write_root(tmp_path / "m/vda2", usual_conf())
+    answers = {
+        **blkid(vda="ext4", vda2="ext4"),
+        f"mount -t ext4 -o ro,nodev,nosuid,noexec,noload /dev/vda {tmp_path}/m/vda": Completed(
+            (), 32, stderr="wrong fs type, bad superblock\x1b[2J"
+        ),
+    }
+    # The longer command line starts with the shorter one, so the failing device must be the one that is named last.
+    answers = {
+        f"mount -t ext4 -o ro,nodev,nosuid,noexec,noload /dev/vda2 {tmp_path}/m/vda2": Completed((), 0),
+        **answers,
+    }
+    found = discover(FakeRunner(answers), sys_block=str(sys_block), mounts=str(tmp_path / "m"))
+    assert len(found.configurations) == 1
+    assert found.problems == (
+        "/dev/vda: mount exited with 32: wrong fs type, bad superblock\N{REPLACEMENT CHARACTER}[2J",
+    )
+
+
+def test_a_configuration_that_cannot_be_read_costs_itself(sys_block: Path, tmp_path: Path) -> None:
+    write_root(tmp_path / "m/vda2", usual_conf())
+    (tmp_path / "m/vda2/boot/extlinux/extlinux.conf").unlink()
+    (tmp_path / "m/vda2/boot/extlinux/extlinux.conf").mkdir()
+    (tmp_path / "m/vda2/extlinux.conf").write_text("LABEL x\nLINUX k\n")
+    found = discover(FakeRunner(blkid(vda2="ext4")), sys_block=str(sys_block), mounts=str(tmp_path / "m"))
+    assert [configuration.path for configuration in found.configurations] == ["/extlinux.conf"]
+
+
+@pytest.mark.parametrize(
+    ("types", "devices", "summary"),
+    [
+        ({}, {}, "no disk was found"),
+        ({}, {"vda": 8}, "no file system was found on vda"),
+        ({"vda": "crypto_LUKS"}, {"vda": 8}, "no file system was found on vda"),
+        ({"vda": "ext4"}, {"vda": 8}, "no extlinux configuration was found on /dev/vda (ext4, my disk)"),
+    ],
+)
+def test_why_there_is_nothing_to_boot(
+    tmp_path: Path, types: dict[str, str], devices: dict[str, int], summary: str
+) -> None:
+    for name, sectors in devices.items():
+        (tmp_path / "sys" / name).mkdir(parents=True)
+        (tmp_path / "sys" / name / "size").write_text(str(sectors))
+    found = discover(FakeRunner(blkid(**types)), sys_block=str(tmp_path / "sys"), mounts=str(tmp_path / "m"))
+    assert found.summary() == summary
+
+
+def test_probe_reads_blkid_and_takes_its_no_for_an_answer() -> None:
+    runner = FakeRunner({"blkid": Completed((), 2)})
+    assert probe("vda", runner) == {}
+    assert probe("vda", FakeRunner(blkid(vda="ext4")))["LABEL"] == "my disk"

@@ -1,0 +1,104 @@
+"""Carrying out a plan: order, checked exits, and nothing left loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chainboot.boot.kexec import concatenate, is_loaded, perform, unload
+from chainboot.boot.plan import BootPlan, Command, Concatenate
+from chainboot.errors import RefusedError
+from chainboot.process import Completed, run
+from fakes import FakeRunner
+
+LOAD = ("kexec", "-a", "-l", "/k")
+PLAN = BootPlan(
+    "x", "X", "c", (Command(LOAD),), (Command(("umount", "/a")), Command(("umount", "/b"))), (Command(("kexec", "-e")),)
+)
+
+
+def test_steps_run_in_the_order_of_the_plan() -> None:
+    runner = FakeRunner()
+    perform(PLAN, runner, print)
+    assert runner.commands == [LOAD, ("umount", "/a"), ("umount", "/b"), ("kexec", "-e")]
+
+
+def test_a_failed_load_touches_nothing_and_leaves_nothing_loaded() -> None:
+    runner = FakeRunner({"kexec -a -l": Completed((), 255, stderr="Cannot determine the file type of /k\n")})
+    with pytest.raises(RefusedError) as raised:
+        perform(PLAN, runner, print)
+    assert str(raised.value) == ("x was not booted: kexec exited with 255: Cannot determine the file type of /k")
+    assert runner.commands == [LOAD, ("kexec", "-u")]
+
+
+def test_a_mount_that_stays_is_said_and_does_not_stop_the_boot() -> None:
+    runner = FakeRunner({"umount /a": Completed((), 32, stderr="target is busy")})
+    said: list[str] = []
+    perform(PLAN, runner, said.append)
+    assert runner.commands[-1] == ("kexec", "-e")
+    assert said == ["chainboot: umount exited with 32: target is busy; going on"]
+
+
+def test_a_failed_jump_leaves_nothing_loaded() -> None:
+    runner = FakeRunner({"kexec -e": Completed((), 1, stderr="Nothing has been loaded!")})
+    with pytest.raises(RefusedError, match="x was not booted: kexec exited with 1: Nothing has been loaded!"):
+        perform(PLAN, runner, print)
+    assert runner.commands[-1] == ("kexec", "-u")
+
+
+def test_an_interrupted_load_leaves_nothing_loaded(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    joined = Concatenate((str(tmp_path / "a"),), str(tmp_path / "initrd"))
+    plan = BootPlan("x", "X", "c", (joined, Command(LOAD)), (), ())
+    commands: list[tuple[str, ...]] = []
+
+    def interrupted(argv: tuple[str, ...], *, check: bool, timeout: float | None = None) -> Completed:
+        commands.append(tuple(argv))
+        if tuple(argv) == LOAD:
+            raise KeyboardInterrupt
+        return Completed(tuple(argv), 0, str((check, timeout)))
+
+    with pytest.raises(KeyboardInterrupt):
+        perform(plan, interrupted, print)
+    assert commands == [LOAD, ("kexec", "-u")]
+    assert not (tmp_path / "initrd").exists()
+
+
+@pytest.mark.parametrize("sizes", [(0, 1), (1, 4, 3), (5,), (1 << 20, 3)])
+def test_each_initrd_is_padded_to_four_bytes(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    expected = b""
+    sources = []
+    for number, size in enumerate(sizes):
+        source = tmp_path / str(number)
+        source.write_bytes(bytes([65 + number]) * size)
+        sources.append(str(source))
+        expected += source.read_bytes() + bytes(-size % 4)
+    concatenate(Concatenate(tuple(sources), str(tmp_path / "run/initrd")))
+    assert (tmp_path / "run/initrd").read_bytes() == expected
+
+
+def test_an_initrd_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    joined = Concatenate((str(tmp_path / "gone"),), str(tmp_path / "initrd"))
+    plan = BootPlan("x", "X", "c", (joined, Command(LOAD)), (), ())
+    runner = FakeRunner()
+    with pytest.raises(RefusedError, match=r"the initrds could not be joined in .*: No such file or directory"):
+        perform(plan, runner, print)
+    assert LOAD not in runner.commands
+    assert not (tmp_path / "initrd").exists()
+
+
+def test_unload_asks_the_kernel_first(tmp_path: Path) -> None:
+    runner = FakeRunner()
+    unload(runner, loaded=False)
+    assert runner.commands == []
+    unload(runner, loaded=True)
+    assert runner.commands == [("kexec", "-u")]
+    (tmp_path / "loaded").write_text("1\n")
+    assert is_loaded(str(tmp_path / "loaded"))
+    assert not is_loaded(str(tmp_path / "none"))
+
+
+def test_a_real_program_that_fails_is_reported_with_its_words() -> None:
+    plan = BootPlan("x", "X", "c", (Command(("sh", "-c", "echo no such kernel >&2; exit 3")),), (), ())
+    with pytest.raises(RefusedError, match="x was not booted: sh exited with 3: no such kernel"):
+        perform(plan, run, print)

@@ -1,0 +1,81 @@
+"""What the machine does when nobody is there, and what the menu shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chainboot.boot.candidate import Candidate, candidates
+from chainboot.boot.volume import Configuration, Volume, read_configuration
+from chainboot.session.choice import Autoboot, autoboot, identity, menu_items, remarks
+from chainboot.settings import Settings
+from nixos import KERNEL, extlinux_conf, generation, label, usual_conf, write_root
+
+SETTINGS = Settings(timeout_ds=100, retry_timeout_ds=50)
+
+
+def read(tmp_path: Path, conf: str) -> tuple[tuple[Configuration, ...], tuple[Candidate, ...]]:
+    root = write_root(tmp_path / "disk", conf)
+    found = (read_configuration(Volume(str(root), "disk"), "/boot/extlinux/extlinux.conf"),)
+    return found, candidates(found)
+
+
+@pytest.mark.parametrize(("timeout", "waits"), [(50, 50), (1, 1), (0, None), (-10, 0), (None, SETTINGS.timeout_ds)])
+def test_the_default_boots_after_the_timeout_of_the_configuration(
+    tmp_path: Path, timeout: int | None, waits: int | None
+) -> None:
+    assert autoboot(*read(tmp_path, usual_conf(timeout)), SETTINGS, {}) == Autoboot(1, waits)
+
+
+def test_a_default_that_cannot_boot_gives_way_to_the_next_one_after_a_window(tmp_path: Path) -> None:
+    found = read(tmp_path, usual_conf(-10).replace(f"LINUX ../nixos/{KERNEL}", "LINUX ../nixos/gone", 1))
+    assert autoboot(*found, SETTINGS, {}) == Autoboot(
+        2,
+        SETTINGS.retry_timeout_ds,
+        "nixos-default cannot boot: kernel: /boot/nixos/gone does not exist. nixos-42-default is next.",
+    )
+
+
+def test_an_entry_that_failed_to_load_is_passed_over(tmp_path: Path) -> None:
+    found, among = read(tmp_path, usual_conf())
+    failed = {identity(among[0]): "kexec exited with 255", identity(among[1]): "the same"}
+    assert autoboot(found, among, SETTINGS, failed) == Autoboot(
+        3, 50, "nixos-default cannot boot: kexec exited with 255. nixos-42-hardened is next."
+    )
+
+
+def test_waiting_for_ever_stays_waiting_for_ever(tmp_path: Path) -> None:
+    found, among = read(tmp_path, usual_conf(0))
+    assert autoboot(found, among, SETTINGS, {identity(among[0]): "x"}).timeout_ds is None
+
+
+def test_when_nothing_can_boot_nothing_boots(tmp_path: Path) -> None:
+    found = read(tmp_path, extlinux_conf("\nLABEL a\n", "\nLABEL b\n", default="a"))
+    assert autoboot(*found, SETTINGS, {}) == Autoboot(
+        None,
+        None,
+        "a cannot boot: the entry names no kernel. No entry is left that could boot by itself.",
+    )
+    assert autoboot((), (), SETTINGS, {}) == Autoboot(None, None, "")
+
+
+def test_a_hidden_entry_is_no_fallback(tmp_path: Path) -> None:
+    conf = extlinux_conf("\nLABEL a\n", label("b", "B", tail="  MENU HIDE\n"), generation(7), default="a")
+    assert autoboot(*read(tmp_path, conf), SETTINGS, {}).index == 3
+
+
+def test_items_carry_what_the_menu_shows(tmp_path: Path) -> None:
+    conf = extlinux_conf(generation(7), "\nLABEL gone\n  LINUX x\n  TEXT HELP\n  Ask Ann.\n  ENDTEXT\n")
+    first, second = menu_items(read(tmp_path, conf)[1])
+    assert (first.index, first.label, first.bootable) == (1, "nixos-7-default", True)
+    assert first.detail[:2] == ("volume  disk", f"kernel  /boot/nixos/{KERNEL} (0.0 MiB)")
+    assert second.reasons == ("kernel: /boot/extlinux/x does not exist",)
+    assert second.detail[-1] == "Ask Ann."
+
+
+def test_remarks_point_at_configurations_with_findings(tmp_path: Path) -> None:
+    found, _ = read(tmp_path, "(junk\nLABEL a\nTIMEOUT soon\n")
+    assert remarks(found) == (
+        "/boot/extlinux/extlinux.conf: 0 errors, 2 warnings; "
+        "the first: the line starts with no keyword and was left out",
+    )

@@ -1,0 +1,240 @@
+"""The command: verbs, exit codes, what goes to stdout and what to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from chainboot.cli import main
+from nixos import KERNEL, SYSTEM, usual_conf, write_root
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def chainboot(capsys: pytest.CaptureFixture[str]) -> Call:
+    def call(*arguments: str | Path) -> Result:
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        code = left.value.code
+        return Result(code if isinstance(code, int) else -1, *capsys.readouterr())
+
+    return call
+
+
+def test_list_numbers_the_entries(chainboot: Call, nixos_root: Path) -> None:
+    result = chainboot("list", "--root", nixos_root)
+    lines = result.out.splitlines()
+    assert (result.code, result.err, len(lines)) == (0, "", 7)
+    assert lines[0] == "1  nixos-default      NixOS - Default  (default)"
+    assert lines[2].startswith("3  nixos-42-hardened  NixOS - Configuration 42-hardened (")
+
+
+def test_list_json_has_the_documented_fields(chainboot: Call, nixos_root: Path) -> None:
+    result = chainboot("list", "--root", nixos_root, "--json")
+    found = json.loads(result.out)
+    assert (result.code, result.err) == (0, "")
+    assert (found["default"], found["timeout_ds"], found["diagnostics"]) == ("nixos-default", 50, [])
+    third = found["entries"][2]
+    assert (third["index"], third["generation"], third["specialisation"]) == (3, 42, "hardened")
+    assert third["kernel"] == f"/boot/nixos/{KERNEL}"
+    assert third["cmdline"] == f"init={SYSTEM}/init console=ttyS0,115200 lsm=yama"
+
+
+@pytest.mark.parametrize("verb", ["list", "show", "plan", "check"])
+def test_every_json_field_is_documented(chainboot: Call, verb: str) -> None:
+    documented = (Path(__file__).parents[1] / "docs/json.md").read_text()
+    section = documented.split(f"\n## {verb} --json\n", 1)[1].split("\n## ", 1)[0]
+    shared = documented.split("\n## Entry\n", 1)[1]
+    arguments = [verb, "--root", CORPUS / "damaged", "--json"]
+    found = json.loads(chainboot(*arguments).out)
+    for name in _names(found):
+        assert f"`{name}`" in section or f"`{name}`" in shared, f"{name} in {verb}"
+
+
+def _names(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {name for inner in value.values() for name in _names(inner)}
+    return {name for inner in value for name in _names(inner)} if isinstance(value, list) else set()
+
+
+def test_the_configuration_can_be_named_by_its_file(chainboot: Call, nixos_root: Path) -> None:
+    conf = nixos_root / "boot/extlinux/extlinux.conf"
+    by_file = json.loads(chainboot("list", "--config", conf, "--json").out)
+    by_path = json.loads(chainboot("list", conf, "--json").out)
+    by_both = json.loads(chainboot("list", "--root", nixos_root, "--config", conf, "--json").out)
+    by_root = json.loads(chainboot("list", nixos_root, "--json").out)
+    for found in (by_file, by_path, by_both):
+        assert found["entries"][0]["kernel"] == by_root["entries"][0]["kernel"]
+        assert found["entries"][0]["bootable"]
+
+
+def test_a_lone_file_is_the_root_of_its_own_directory(chainboot: Call, tmp_path: Path) -> None:
+    (tmp_path / "my.conf").write_text("LABEL a\nLINUX ../../etc/passwd\n")
+    found = json.loads(chainboot("list", "--config", tmp_path / "my.conf", "--json").out)
+    assert found["entries"][0]["kernel"] == "/etc/passwd"
+    assert found["entries"][0]["reasons"] == ["kernel: /etc/passwd does not exist"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["list", "--root", "/nowhere"], "chainboot: error: /nowhere is not a directory"),
+        (["list", "--config", "/nowhere.conf"], "chainboot: error: no configuration: /nowhere.conf does not exist"),
+        (["list", "/dev/null"], "chainboot: error: no configuration: /null is a character device, not a file"),
+        (["show", "--root", str(CORPUS / "nixos-24.05"), "nixos-7"], "chainboot: error: there is no entry nixos-7"),
+    ],
+)
+def test_what_is_not_there_is_said_and_exits_with_3(chainboot: Call, arguments: list[str], sentence: str) -> None:
+    result = chainboot(*arguments)
+    assert result.code == 3
+    assert result.out == ""
+    assert result.err.startswith(sentence)
+
+
+def test_an_empty_directory_says_where_it_looked(chainboot: Call, tmp_path: Path) -> None:
+    result = chainboot("list", tmp_path)
+    assert result.code == 3
+    assert result.err.splitlines()[0] == f"chainboot: error: no extlinux configuration was found in {tmp_path}"
+    assert "(hint) looked for boot/extlinux/extlinux.conf, extlinux/extlinux.conf" in result.err
+
+
+def test_an_empty_file_is_said(chainboot: Call, tmp_path: Path) -> None:
+    root = write_root(tmp_path / "disk", "")
+    listed, checked = chainboot("list", root), chainboot("check", root)
+    assert (listed.code, listed.out) == (0, "")
+    assert listed.err == "chainboot: /boot/extlinux/extlinux.conf has no boot entry\n"
+    assert checked.code == 2
+    assert checked.out == "error: /boot/extlinux/extlinux.conf has no boot entry [no-entries]\n"
+
+
+def test_wrong_usage_exits_with_2(chainboot: Call) -> None:
+    for arguments in ([], ["fly"], ["list", "--speed"]):
+        assert chainboot(*arguments).code == 2
+
+
+def test_diagnostics_go_to_stderr_and_escapes_go_nowhere(chainboot: Call) -> None:
+    result = chainboot("list", CORPUS / "damaged")
+    assert result.code == 0
+    assert "\x1b" not in result.out + result.err
+    assert "extlinux.conf:22:1: warning: the line starts with no keyword" in result.err
+    assert "[cannot boot: kernel: /boot/nixos/gone does not exist]" in result.out
+
+
+def test_show_tells_all_about_an_entry(chainboot: Call, nixos_root: Path) -> None:
+    result = chainboot("show", "--root", nixos_root, "3")
+    assert result.code == 0
+    for line in ("generation:      42", "specialisation:  hardened", "kernel version:  6.6.32"):
+        assert line in result.out.splitlines()
+
+
+def test_plan_prints_the_steps_and_what_would_refuse_them(chainboot: Call, nixos_root: Path) -> None:
+    (nixos_root / "boot/nixos" / KERNEL).write_text("no kernel")
+    result = chainboot("plan", "--root", nixos_root, "--append", "single")
+    assert result.code == 0
+    assert result.out.startswith("boot nixos-default: NixOS - Default\n  load:\n    kexec -a -l ")
+    assert "loglevel=4 single'" in result.out
+    assert result.err == (
+        f"chainboot: this boot would be refused: kernel: /boot/nixos/{KERNEL}: the file is not a Linux kernel image\n"
+    )
+
+
+def test_plan_json_is_the_plan(chainboot: Call, nixos_root: Path) -> None:
+    plan = json.loads(chainboot("plan", "--root", nixos_root, "2", "--cmdline", "a b", "--json").out)
+    assert plan["label"] == "nixos-42-default"
+    assert plan["load"][0]["argv"][:3] == ["kexec", "-a", "-l"]
+    assert plan["load"][0]["argv"][-1] == "--command-line=a b"
+    assert plan["objections"] == []
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the kernel of the fixture is for x86_64")
+def test_a_dry_run_prints_what_plan_prints(chainboot: Call, nixos_root: Path) -> None:
+    plan = chainboot("plan", "--root", nixos_root)
+    dry = chainboot("boot", "--dry-run", "--root", nixos_root)
+    assert (dry.code, dry.out) == (0, plan.out)
+
+
+def test_a_dry_run_of_what_would_be_refused_is_refused(chainboot: Call, nixos_root: Path) -> None:
+    (nixos_root / "boot/nixos" / KERNEL).write_text("no kernel")
+    result = chainboot("boot", "--dry-run", "--root", nixos_root)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        "chainboot: error: nixos-default was not booted: "
+        f"kernel: /boot/nixos/{KERNEL}: the file is not a Linux kernel image\n"
+    )
+
+
+def test_an_entry_without_kernel_is_refused_with_its_place(chainboot: Call) -> None:
+    result = chainboot("plan", "--root", CORPUS / "damaged", "no-kernel")
+    assert result.code == 1
+    assert result.err == (
+        "chainboot: error: /boot/extlinux/extlinux.conf:23:1: no-kernel cannot be booted: the entry names no kernel\n"
+    )
+
+
+@pytest.mark.parametrize(("shape", "code"), [("nixos-24.05", 0), ("nixos-edited-default", 1), ("damaged", 2)])
+def test_check_exits_by_severity(chainboot: Call, shape: str, code: int) -> None:
+    assert chainboot("check", CORPUS / shape).code == code
+    assert chainboot("check", CORPUS / shape, "--json").code == code
+
+
+def test_check_reports_each_finding_with_its_place(chainboot: Call) -> None:
+    result = chainboot("check", CORPUS / "damaged")
+    firsts = [line for line in result.out.splitlines() if line.startswith("/")]
+    assert [line.split(": ")[0].rsplit("/", 1)[1] for line in firsts] == [
+        "extlinux.conf:15:1",
+        "extlinux.conf:18:1",
+        "extlinux.conf:22:1",
+        "extlinux.conf:23:1",
+        "extlinux.conf:26:1",
+    ]
+    assert result.err == "chainboot: 3 errors, 2 warnings\n"
+
+
+def call_program(*arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "chainboot", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        input=options.get("input", ""),
+    )
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the kernel of the fixture is for x86_64")
+def test_menu_without_a_terminal_takes_lines_and_prints_the_plan() -> None:
+    done = call_program("menu", "--dry-run", "--root", str(CORPUS / "nixos-24.05"), input="3\n")
+    assert done.returncode == 0
+    assert "chainboot: menu ready: 7 entries, default nixos-default, booting in 5 s\n" in done.stdout
+    assert "boot nixos-42-hardened: " in done.stdout
+
+
+def test_menu_that_is_left_exits_with_4() -> None:
+    done = call_program("menu", "--dry-run", "--root", str(CORPUS / "nixos-24.05"), input="q\n")
+    assert done.returncode == 4
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    root = write_root(tmp_path / "disk", usual_conf() + "".join(f"\nLABEL l{n}\n" for n in range(5000)))
+    command = f"{sys.executable} -m chainboot list {root} | head -1"
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+
+
+def test_debug_shows_where_an_error_was_raised() -> None:
+    done = call_program("list", "--root", "/nowhere", "--debug")
+    assert "Traceback" in done.stderr

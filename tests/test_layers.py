@@ -1,0 +1,155 @@
+"""The direction of imports: errors <- extlinux <- boot <- session <- cli, and image beside them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import chainboot
+
+PACKAGE = Path(chainboot.__file__).parent
+
+# A module may import from its own layer and from those above it in this list.
+LAYERS = (
+    ("text",),
+    ("errors",),
+    ("process", "settings"),
+    ("extlinux",),
+    ("boot",),
+    ("session", "listing"),
+    ("arguments", "cli"),
+    ("__main__",),
+)
+
+# Beside the layers: may use the first three, and only cli.py may import it, inside the verb that needs it.
+BESIDE = ("image",)
+BESIDE_MAY_USE = ("text", "errors", "process", "image")
+
+# Files that design.md marks as pure: no I/O, no subprocess, no environment.
+PURE = (
+    "text", "errors", "settings", "listing", "extlinux/parser", "extlinux/entry", "extlinux/default", "extlinux/menu",
+    "boot/cmdline", "boot/kernel", "boot/plan", "session/choice", "session/events", "session/state", "session/screen",
+    "session/frame", "session/layout", "session/editor", "session/keys",
+)  # fmt: skip
+IMPURE_MODULES = {
+    "os",
+    "sys",
+    "subprocess",
+    "time",
+    "socket",
+    "select",
+    "termios",
+    "fcntl",
+    "shutil",
+    "pathlib",
+    "signal",
+}
+
+# Nothing that the first stage runs may cost it these at start; they are imported where they are needed.
+LATE = {"argparse", "json", "re", "pathlib", "tempfile", "logging", "shutil"}
+
+
+def modules() -> dict[str, ast.Module]:
+    """Every module by its path without suffix, relative to the package."""
+    return {
+        str(path.relative_to(PACKAGE).with_suffix("")): ast.parse(path.read_text())
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Absolute names of what a module imports anywhere, `chainboot.x.y` for ours."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, "imports are absolute"
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def imported_at_start(tree: ast.Module) -> set[str]:
+    """What is imported when the module is, leaving out functions and `if TYPE_CHECKING`."""
+    outside = [
+        node
+        for node in tree.body
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+    ]
+    return imported(ast.Module(outside, []))
+
+
+def layer_of(name: str) -> int | None:
+    wing = name.split("/")[0].split(".")[0]
+    return next((level for level, wings in enumerate(LAYERS) if wing in wings), None)
+
+
+def test_every_module_has_a_place() -> None:
+    for name in modules():
+        if name != "__init__":
+            assert layer_of(name) is not None or name.split("/")[0] in BESIDE, f"{name} is in no layer"
+
+
+def test_imports_go_one_way() -> None:
+    for name, tree in modules().items():
+        wing = name.split("/")[0]
+        for target in imported(tree):
+            if not target.startswith("chainboot.") or name == "__init__":
+                continue
+            used = target.removeprefix("chainboot.").split(".")[0]
+            if wing in BESIDE:
+                assert used in BESIDE_MAY_USE, f"{name} imports {target}"
+            elif used in BESIDE:
+                assert wing == "cli", f"{name} imports {target}"
+            else:
+                ours, theirs = layer_of(name), layer_of(used)
+                assert ours is not None
+                assert theirs is not None
+                assert theirs <= ours, f"{name} imports {target}, which is above it"
+
+
+def test_the_image_builder_is_imported_only_by_the_verb_that_needs_it() -> None:
+    assert not {name for name in imported_at_start(modules()["cli"]) if name.startswith("chainboot.image")}
+
+
+def test_pure_modules_touch_nothing() -> None:
+    found = modules()
+    for name in PURE:
+        touched = {target.split(".")[0] for target in imported(found[name])} & IMPURE_MODULES
+        assert not touched, f"{name} imports {touched}"
+        calls = {
+            node.func.id
+            for node in ast.walk(found[name])
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        assert not calls & {"open", "print", "input"}, f"{name} calls {calls & {'open', 'print', 'input'}}"
+
+
+def test_only_process_starts_programs() -> None:
+    for name, tree in modules().items():
+        if name != "process":
+            assert "subprocess" not in imported(tree), name
+            starts = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            assert not starts & {"system", "popen", "posix_spawn", "execv", "execve", "execvp", "fork"}, name
+
+
+def test_only_cli_exits_and_prints() -> None:
+    for name, tree in modules().items():
+        calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        exits = [call for call in calls if isinstance(call, ast.Attribute) and call.attr in ("exit", "_exit")]
+        assert name == "cli" or not exits, f"{name} exits"
+
+
+def test_what_the_first_stage_runs_imports_late() -> None:
+    for name, tree in modules().items():
+        wing = name.split("/")[0]
+        if wing not in (*BESIDE, "arguments"):
+            early = {target.split(".")[0] for target in imported_at_start(tree)} & LATE
+            assert not early, f"{name} imports {early} at start"
+
+
+def test_no_file_has_grown_into_two_nouns() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 340, f"{path.name}: design.md wants files of about 300 lines"
