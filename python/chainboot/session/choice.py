@@ -1,0 +1,114 @@
+"""From candidates to menu items and back: what the menu shows, which entry boots by itself, and when. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chainboot.boot.candidate import BootFile, Candidate
+from chainboot.boot.volume import Configuration
+from chainboot.errors import Severity
+from chainboot.session.state import MenuItem
+from chainboot.settings import Settings
+
+Identity = tuple[str, str, int]
+"""What an entry is known by while the first stage runs: volume, file, line. Its number may change with a rescan."""
+
+
+def identity(candidate: Candidate) -> Identity:
+    """See `Identity`."""
+    position = candidate.entry.position
+    return candidate.configuration.volume.root, position.file, position.line
+
+
+@dataclass(frozen=True, slots=True)
+class Autoboot:
+    """The entry that the timer boots (None: none), after how long (None: never), and a sentence if that is a surprise.
+
+    `timeout_ds` is in tenths of a second; 0 boots at once.
+    """
+
+    index: int | None
+    timeout_ds: int | None
+    surprise: str = ""
+
+
+def autoboot(
+    configurations: Sequence[Configuration],
+    among: Sequence[Candidate],
+    settings: Settings,
+    failed: Mapping[Identity, str],
+) -> Autoboot:
+    """What this machine does when nobody is there. `failed` holds the entries that did not load, and why.
+
+    Where the default entry cannot boot, the first one that can takes its place (in NixOS's order the newest
+    generation), after a window in which a person can still step in: a machine nobody can reach must not wait for one.
+    """
+    default = next((candidate for candidate in among if candidate.default), None)
+    timeout_ds = _timeout(configurations, settings)
+    why_not = _why_not(default, failed) if default else "there is no default entry"
+    if default and not why_not:
+        return Autoboot(default.index, timeout_ds)
+    instead = next((candidate for candidate in among if not _why_not(candidate, failed)), None)
+    blame = f"{default.entry.label} cannot boot: {why_not}" if default else why_not
+    if instead is None:
+        return Autoboot(None, None, f"{blame}. No entry is left that could boot by itself." if among else "")
+    window = None if timeout_ds is None else max(timeout_ds, settings.retry_timeout_ds)
+    return Autoboot(instead.index, window, f"{blame}. {instead.entry.label} is next.")
+
+
+def _why_not(candidate: Candidate, failed: Mapping[Identity, str]) -> str:
+    if candidate.reasons:
+        return "; ".join(candidate.reasons)
+    # A hidden entry (MENU HIDE) is for those who know its name, and no fallback unless it is the default itself.
+    if candidate.entry.hidden and not candidate.default:
+        return "it is hidden"
+    return failed.get(identity(candidate), "")
+
+
+def _timeout(configurations: Sequence[Configuration], settings: Settings) -> int | None:
+    """The configuration's TIMEOUT: 0 waits for ever, a negative one boots at once, none leaves it to the settings."""
+    for configuration in configurations:
+        if configuration.menu.entries:
+            given = configuration.menu.timeout_ds
+            if given is None:
+                return settings.timeout_ds
+            return None if given == 0 else max(given, 0)
+    return None
+
+
+def menu_items(among: Sequence[Candidate]) -> tuple[MenuItem, ...]:
+    """The candidates as the menu shows them."""
+    return tuple(_item(candidate) for candidate in among)
+
+
+def _item(candidate: Candidate) -> MenuItem:
+    entry = candidate.entry
+    files = [("kernel", candidate.kernel), *(("initrd", initrd) for initrd in candidate.initrds)]
+    detail = [f"volume  {candidate.configuration.volume.name}"]
+    detail += [f"{role}  {_described(file)}" for role, file in files if file is not None]
+    return MenuItem(
+        index=candidate.index,
+        label=entry.label,
+        title=entry.title,
+        cmdline=candidate.cmdline,
+        detail=tuple(detail) + tuple(line.strip() for line in entry.help),
+        reasons=candidate.reasons,
+        indent=entry.indent + 2 * len(entry.menu_path),
+    )
+
+
+def _described(file: BootFile) -> str:
+    return file.problem or f"{file.path} ({file.size / 1048576:.1f} MiB)"
+
+
+def remarks(configurations: Sequence[Configuration]) -> tuple[str, ...]:
+    """A line for each configuration that had something wrong with it."""
+    lines: list[str] = []
+    for configuration in configurations:
+        found = configuration.menu.diagnostics
+        errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
+        if found:
+            counted = f"{errors} errors, {len(found) - errors} warnings"
+            lines.append(f"{configuration.path}: {counted}; the first: {found[0].message}")
+    return tuple(lines)

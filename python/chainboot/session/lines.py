@@ -1,0 +1,257 @@
+"""The menu as numbered lines, for what is no screen: a pipe, a printing console, TERM=dumb.
+
+What a line means and which lines a state prints is pure; `LineMenu` reads whole lines and writes whole lines. The rules
+are those of `screen`: a line becomes an event.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chainboot.session.events import Boot, Edit, EndOfInput, Event, Key, Replace
+from chainboot.session.keys import UNKNOWN
+from chainboot.session.output import TerminalGone
+from chainboot.session.state import MenuItem, Mode, ScreenState, countdown, status
+from chainboot.text import clip, printable
+
+PROMPT = "chainboot: choose a number"
+NEW_COMMAND_LINE = "chainboot: type the new command line"
+
+HELP = (
+    "N, LABEL, b N, b LABEL   boot this entry",
+    "an empty line            boot the entry that the prompt names",
+    "e N, e LABEL             edit its command line for this boot: it is shown, then type the new one",
+    "l                        list the entries again",
+    "s                        a rescue shell; leave it to come back",
+    "r                        look for disks and entries again",
+    "q                        leave the menu, where there is something to go to",
+    "Any line stops the countdown.",
+)
+
+# Seconds before the end at which the countdown is worth a line.
+_MOMENTS = (300, 120, 60, 30, 20, 10, 5, 4, 3, 2, 1)
+_LONGEST_LINE = 65536
+_LONGEST_TEXT = 4000
+_LONGEST_NUMBER = 6
+_KEYS = {
+    "s": "s",
+    "shell": "s",
+    "r": "r",
+    "rescan": "r",
+    "q": "q",
+    "quit": "q",
+    "?": "?",
+    "h": "?",
+    "help": "?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a line means: events for the menu, a sentence to answer with, and whether to list everything again."""
+
+    events: tuple[Event, ...]
+    answer: str = ""
+    again: bool = False
+
+
+def parse(line: str, state: ScreenState) -> Command:
+    """What `line`, without its newline, means to a menu in `state`. Always at least one event: somebody is there."""
+    if state.mode is Mode.EDIT:
+        return _parse_command_line(line)
+    # The help has been printed; there is nothing to leave.
+    leave = (Key("Escape"),) if state.mode is Mode.HELP else ()
+    command = _parse_word(line.strip(), state)
+    return Command((*leave, *command.events), command.answer, command.again)
+
+
+def _parse_command_line(line: str) -> Command:
+    text = line.replace("\t", " ").strip(" ")
+    if not text:
+        return Command((Key("Escape"),), "Nothing was changed.")
+    if printable(text) != text:  # an arrow key on a terminal that only prints
+        return Command((Key("Escape"),), "The line holds control characters; nothing was changed.")
+    return Command((Replace(text),))
+
+
+def _parse_word(text: str, state: ScreenState) -> Command:
+    word, _, rest = text.partition(" ")
+    rest = rest.strip()
+    lower = word.lower()
+    if not text:
+        return Command((Key("Enter"),))
+    if lower in ("l", "list") and not rest:
+        return Command((Key(UNKNOWN),), again=True)
+    if lower in _KEYS and not rest:
+        return Command((Key(_KEYS[lower]),))
+    if lower in ("e", "edit") and not rest:
+        return Command((Key("e"),))
+    editing = bool(rest) and lower in ("e", "edit")
+    booting = bool(rest) and lower in ("b", "boot")
+    named = rest if editing or booting else text
+    index = _index(named, state)
+    if index is not None:
+        return Command((Edit(index) if editing else Boot(index),))
+    if editing or booting or (named.isascii() and named.isdigit()):
+        return Command((Key(UNKNOWN),), f"There is no entry {_quoted(named)}.")
+    return Command((Key(UNKNOWN),), f"{_quoted(text)} is no command and no entry; ? for help.")
+
+
+def _index(named: str, state: ScreenState) -> int | None:
+    """The number of the entry that is called `named`: by number first, then by label."""
+    if named.isascii() and named.isdigit():
+        number = int(named) if len(named) <= _LONGEST_NUMBER else -1
+        if state.item(number) is not None:
+            return number
+    return next((item.index for item in state.items if item.label == named), None)
+
+
+def announce(before: ScreenState | None, after: ScreenState, *, answering: bool) -> list[str]:
+    """The lines to print when `after` follows `before` (None: nothing was printed yet).
+
+    `answering`: a line was read in between, which is answered even if it changed nothing.
+    """
+    if before is None or before.items != after.items:
+        return [*listing(after), *_closing(after)]
+    lines: list[str] = []
+    if after.notice and (answering or after.notice != before.notice):
+        lines.append(_shown(after.notice))
+    if answering or after.mode is not before.mode:
+        return [*lines, *_closing(after)]
+    left, left_before = after.seconds_left, before.seconds_left
+    if left is None or left_before is None or after.held or before.held:
+        return [*lines, status(after)] if status(after) != status(before) else lines
+    if any(left <= moment < left_before for moment in _MOMENTS) or left > left_before:
+        lines.append(status(after))
+    return lines
+
+
+def listing(state: ScreenState) -> list[str]:
+    """Title, facts and all entries."""
+    number = len(str(max((item.index for item in state.items), default=0)))
+    lines = [_shown(state.title) or "chainboot", *(_shown(fact) for fact in state.banner)]
+    for item in state.items:
+        default = "  (default)" if item.index == state.default else ""
+        indent = " " * min(item.indent, 16)
+        lines.append(f"  {item.index:>{number}}  {indent}{_shown(item.title or item.label)}{default}")
+        lines += [f"  {'':>{number}}  {indent}[cannot boot] {_shown(reason)}" for reason in item.reasons]
+    return lines + [_shown(told) for told in (state.message, countdown(state)) if told]
+
+
+def _closing(state: ScreenState) -> list[str]:
+    """What ends every answer: what can be typed now, and the status line."""
+    if state.choice is not None:
+        return []
+    if state.mode is Mode.HELP:
+        return [*HELP, _prompt(state), status(state)]
+    if state.mode is Mode.EDIT and state.editor is not None:
+        asking = f"{NEW_COMMAND_LINE}; an empty line changes nothing and goes back"
+        return ["The command line is:", printable(state.editor.text), asking, status(state)]
+    return [_prompt(state), status(state)]
+
+
+def _prompt(state: ScreenState) -> str:
+    able = state.abilities
+    words = [PROMPT] if state.items else ["chainboot: there is nothing to choose from"]
+    words += ["e N to edit"] if state.items and able.can_edit else []
+    words += ["s shell"] if able.can_shell else []
+    words += ["r rescan"]
+    words += ["q quit"] if able.can_quit else []
+    item = state.current
+    enter = f"; Enter boots {item.index} ({_name(item)})" if item is not None and item.bootable else ""
+    return f"{', '.join([*words, '? help'])}{enter}"
+
+
+def _name(item: MenuItem) -> str:
+    return clip(_shown(item.label), 60)
+
+
+def _shown(text: str) -> str:
+    return printable(text[:_LONGEST_TEXT])
+
+
+def _quoted(text: str) -> str:
+    return f"'{clip(_shown(text), 60)}'"
+
+
+class LineMenu:
+    """The menu on a pair of streams: lines are read from `fd`, each line to print is given to `write_line`."""
+
+    def __init__(self, fd: int, write_line: Callable[[str], None]) -> None:
+        self._fd = fd
+        self._tty = os.isatty(fd)  # asked now: after a hangup nothing can be asked any more
+        self._write_line = write_line
+        self._buffer = bytearray()
+        self._ended = False
+        self._end_told = False
+        self._state: ScreenState | None = None
+        self._answering = False
+        self._again = False
+
+    def draw(self, state: ScreenState) -> None:
+        """Print what is new in `state`."""
+        before = None if self._again else self._state
+        for line in announce(before, state, answering=self._answering):
+            self._write_line(line)
+        self._state, self._answering, self._again = state, False, False
+
+    def events(self, timeout_ds: int | None) -> tuple[Event, ...]:
+        """See `MenuTerminal`: the events of one line. At the end of input the countdown goes on, if there is one."""
+        end = None if timeout_ds is None else time.monotonic() + timeout_ds / 10
+        while True:
+            line = self._take_line()
+            if line is not None:
+                return self._understand(line)
+            if self._ended and (not self._end_told or timeout_ds is None):
+                self._end_told = True
+                return (EndOfInput(),)
+            left = None if end is None else max(end - time.monotonic(), 0)
+            if not self._read(left) and left is not None:
+                return ()
+
+    def _understand(self, line: str) -> tuple[Event, ...]:
+        if self._state is None:  # nothing was printed yet that could be answered
+            return (Key(UNKNOWN),)
+        command = parse(line, self._state)
+        if command.answer:
+            self._write_line(command.answer)
+        self._answering, self._again = True, command.again
+        return command.events
+
+    def _take_line(self) -> str | None:
+        end = self._buffer.find(b"\n")
+        if end < 0 and len(self._buffer) <= _LONGEST_LINE and not (self._ended and self._buffer):
+            return None
+        end = end if end >= 0 else len(self._buffer)
+        line = bytes(self._buffer[: min(end, _LONGEST_LINE)])
+        del self._buffer[: end + 1]
+        return line.removesuffix(b"\r").decode("utf-8", "surrogateescape")
+
+    def _read(self, seconds: float | None) -> bool:
+        """Wait for input; False if none came in time."""
+        poll = select.poll()
+        if not self._ended:
+            poll.register(self._fd, select.POLLIN)
+        ready = poll.poll(None if seconds is None else seconds * 1000)
+        if not ready:
+            return False
+        try:
+            # Byte by byte, as a shell's `read` does: what follows the line belongs to whoever reads next, be it the
+            # rescue shell or the menu after it.
+            data = os.read(self._fd, 1)
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            raise TerminalGone from error
+        hung_up = bool(ready[0][1] & (select.POLLHUP | select.POLLERR | select.POLLNVAL))
+        if not data and self._tty:
+            if hung_up:
+                raise TerminalGone
+            data = b"q\n"  # Ctrl-D on a terminal: more can be typed
+        self._buffer += data
+        self._ended = not data
+        return True

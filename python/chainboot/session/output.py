@@ -1,0 +1,94 @@
+"""Bytes on their way to a terminal or a pipe that may not take them.
+
+A serial line whose flow control is off, a pager that waits, a stalled link: none of them may stop a countdown. So
+nothing here waits, except `drain`, and that not for long. Knows nothing of what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from chainboot.errors import ChainbootError
+
+# A descriptor that is not ours alone cannot be made non-blocking (the flag belongs to all who share it): small pieces,
+# each only after poll() said there is room.
+_PIECE = 256
+# Lines for a reader that stopped reading: the oldest go first.
+_LARGEST_BACKLOG = 1 << 20
+
+
+class TerminalGone(ChainbootError):  # noqa: N818 - named after what happened
+    """The other end hung up: the session is over."""
+
+    def __init__(self) -> None:
+        super().__init__("the terminal is gone")
+
+
+class Output:
+    """Writes to `fd` without waiting for it and keeps what does not go yet. `fd` itself stays as it is."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._own = _reopened(fd)
+        self._backlog = bytearray()
+
+    def fileno(self) -> int:
+        """The descriptor to poll for room."""
+        return self._fd if self._own is None else self._own
+
+    @property
+    def pending(self) -> bool:
+        """Whether something has not gone yet."""
+        return bool(self._backlog)
+
+    def write(self, data: bytes) -> None:
+        """Take `data`, and send what goes at once. `TerminalGone` if nobody is there any more."""
+        self._backlog += data
+        del self._backlog[: max(len(self._backlog) - _LARGEST_BACKLOG, 0)]
+        self.push()
+
+    def write_line(self, line: str) -> None:
+        """Take a line of clean text."""
+        self.write(line.encode("utf-8", "replace") + b"\n")
+
+    def push(self) -> bool:
+        """Send what goes without waiting; True if nothing is left."""
+        while self._backlog and self._room(0):
+            piece = self._backlog[:_PIECE] if self._own is None else self._backlog
+            try:
+                del self._backlog[: os.write(self.fileno(), piece)]
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                raise TerminalGone from error
+        return not self._backlog
+
+    def drain(self, seconds: float) -> None:
+        """Send the rest, for at most `seconds`; what does not go by then is lost."""
+        end = time.monotonic() + seconds
+        while self._backlog and (left := end - time.monotonic()) > 0:
+            if self._room(left):
+                self.push()
+        self._backlog.clear()
+
+    def close(self) -> None:
+        """Give back what was opened. `fd` stays open."""
+        if self._own is not None:
+            os.close(self._own)
+            self._own = None
+
+    def _room(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLOUT)
+        return bool(poll.poll(seconds * 1000))
+
+
+def _reopened(fd: int) -> int | None:
+    """The terminal behind `fd` opened once more, non-blocking, for us alone; None if it is none or cannot be had."""
+    try:
+        name = os.ttyname(fd)
+        return os.open(name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
