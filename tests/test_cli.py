@@ -238,3 +238,9 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 def test_debug_shows_where_an_error_was_raised() -> None:
     done = call_program("list", "--root", "/nowhere", "--debug")
     assert "Traceback" in done.stderr
+
+
+def test_version_is_the_one_of_pyproject(chainboot: Call) -> None:
+    project = (Path(__file__).parents[1] / "python/pyproject.toml").read_text()
+    version = project.split('\nversion = "')[1].split('"')[0]
+    assert chainboot("--version").out == f"chainboot {version}\n"

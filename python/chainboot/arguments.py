@@ -18,7 +18,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done; 1 refused or failed (check: warnings); 2 wrong usage (check: errors); "
         "3 no such configuration or entry; 4 the menu was left without a choice.",
     )
-    parser.add_argument("--version", action="version", version=f"chainboot {_version()}")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _listing(verbs.add_parser("list", help="the entries, numbered, with the default"))
     _listing(verbs.add_parser("check", help="what is wrong with a configuration, its entries and their files"))
@@ -41,15 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     console = verbs.add_parser("console", help="the first stage's menu on this console, over all disks")
     console.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")
     return parser
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("chainboot")
-    except PackageNotFoundError:  # a source tree, or the first stage, which carries no metadata
-        return "(uninstalled)"
 
 
 def _common(verb: argparse.ArgumentParser) -> None:

@@ -57,10 +57,24 @@ def _run(arguments: list[str]) -> int:
         from chainboot.session.console import serve
 
         return serve()
+    if arguments == ["--version"]:
+        print(f"chainboot {_version()}")
+        return EXIT_OK
     from chainboot.arguments import parse_arguments
 
     options = parse_arguments(arguments)
     return _VERBS[options.verb](options)
+
+
+def _version() -> str:
+    try:
+        from importlib.metadata import PackageNotFoundError, version
+    except ImportError:  # the first stage, whose image leaves it out
+        return "(version unknown)"
+    try:
+        return version("chainboot")
+    except PackageNotFoundError:  # a source tree that was not installed
+        return "(version unknown)"
 
 
 def _talk(text: str) -> None:

@@ -12,6 +12,7 @@ from chainboot.errors import ChainbootError
 from chainboot.process import Completed
 from chainboot.session.console import BOOTING, NOT_BOOTED, SHELL, SHELL_LEFT, Console
 from chainboot.session.events import EndOfInput, Event, Key
+from chainboot.session.output import TerminalGone
 from chainboot.session.presence import Presence
 from chainboot.session.screen import status
 from chainboot.session.state import ScreenState
@@ -248,6 +249,19 @@ def test_a_person_at_another_console_holds_the_countdown(tmp_path: Path, disk: C
     assert "countdown held" in script.seen[1]
     assert machine.said[0].startswith(BOOTING)
     assert asked > 50
+
+
+def test_a_terminal_that_hangs_up_ends_the_session_quietly(tmp_path: Path, disk: Callable[[str], Path]) -> None:
+    disk(usual_conf())
+    script = Script()
+
+    def gone(_timeout_ds: int | None) -> tuple[Event, ...]:
+        raise TerminalGone
+
+    script.events = gone  # type: ignore[method-assign]
+    machine = Machine(tmp_path, script)
+    assert machine.console.serve() == 0
+    assert machine.said == []
 
 
 def test_one_boots_and_the_other_console_is_told(tmp_path: Path, disk: Callable[[str], Path]) -> None:

@@ -20,6 +20,7 @@ from chainboot.process import Runner, interact, run
 from chainboot.session.choice import Identity, autoboot, identity, menu_items, remarks
 from chainboot.session.events import Boot, Edit, Event, Key, Replace
 from chainboot.session.loop import MenuTerminal, run_menu
+from chainboot.session.output import TerminalGone
 from chainboot.session.presence import RUNTIME, Presence
 from chainboot.session.screen import Abilities, Action, Choice, ScreenState, open_menu
 from chainboot.session.terminal import open_terminal
@@ -83,7 +84,10 @@ class Console:
         while True:
             discovery = discover(self.run, sys_block=self.sys_block, mounts=self.mounts)
             among = candidates(discovery.configurations)
-            choice = self._ask(discovery, among, message, attended)
+            try:
+                choice = self._ask(discovery, among, message, attended)
+            except TerminalGone:  # a line that hung up: /init opens the console anew
+                return 0
             message = ""
             attended = not choice.by_timer
             match choice.action:
