@@ -1,0 +1,106 @@
+"""What time makes of the menu, and who stops or holds it."""
+
+from __future__ import annotations
+
+import pytest
+from chainboot.session.events import Boot, Edit, EndOfInput, Event, Hold, Key, Replace, Resize, Tick
+from chainboot.session.screen import (
+    READY,
+    RESUME_DS,
+    Action,
+    Choice,
+    status,
+    update,
+)
+from session.menus import COMMAND_LINE, after, entry, menu
+
+
+def test_the_countdown_shows_seconds_rounded_up_and_then_boots_the_default() -> None:
+    state = menu(timeout_ds=50)
+    shown = []
+    for now in (1000, 1001, 1009, 1010, 1011, 1049):
+        state = after(state, Tick(now))
+        shown.append(state.seconds_left)
+        assert state.choice is None
+    assert shown == [5, 5, 5, 4, 4, 1]
+    assert after(state, Tick(1050)).choice == Choice(Action.BOOT, 1, by_timer=True)
+    assert after(state, Tick(9999)).choice == Choice(Action.BOOT, 1, by_timer=True)
+
+
+def test_time_boots_the_default_not_the_selection() -> None:
+    state = menu(default=4)
+    assert state.selected == 3
+    assert after(state, Tick(1050)).choice == Choice(Action.BOOT, 4, by_timer=True)
+
+
+@pytest.mark.parametrize("event", [Key("j"), Key("Unknown"), Key("Escape"), Key("q"), Boot(99), Edit(99), Replace("x")])
+def test_whatever_a_person_does_stops_the_countdown(event: Event) -> None:
+    state = after(menu(), event)
+    assert state.deadline_ds is None
+    assert after(state, Tick(99999)).choice is None
+
+
+@pytest.mark.parametrize("event", [Resize(40, 10), Tick(1001), EndOfInput(), Hold(False)])
+def test_what_no_person_does_leaves_the_countdown_alone(event: Event) -> None:
+    assert after(menu(), event, Tick(1050)).choice == Choice(Action.BOOT, 1, by_timer=True)
+
+
+def test_no_time_boots_at_once_and_for_ever_never() -> None:
+    assert after(menu(timeout_ds=0), Tick(1000)).choice == Choice(Action.BOOT, 1, by_timer=True)
+    assert after(menu(timeout_ds=None), Tick(10**9)).choice is None
+
+
+def test_somebody_elsewhere_holds_the_countdown() -> None:
+    held = after(menu(), Tick(1045), Hold(), Tick(9000))
+    assert held.choice is None
+    assert status(held) == f"{READY}: 5 entries, default nixos-default, countdown held"
+    # Whoever lost the link gets the time to come back, however short the timeout is.
+    freed = after(held, Hold(False))
+    assert freed.deadline_ds == 9000 + RESUME_DS
+    assert after(freed, Tick(9000 + RESUME_DS - 1)).choice is None
+    assert after(freed, Tick(9000 + RESUME_DS)).choice == Choice(Action.BOOT, 1, by_timer=True)
+
+
+def test_nobody_elsewhere_restarts_a_countdown_that_a_key_stopped() -> None:
+    assert after(menu(), "j", Hold(), Hold(False), Tick(99999)).choice is None
+
+
+@pytest.mark.parametrize(
+    ("default", "message"),
+    [
+        (None, "No entry boots by itself: the menu waits."),
+        (99, "No entry boots by itself: the menu waits."),
+        (
+            3,
+            "The default nixos-40-default cannot boot (the kernel /boot/nixos/k0-bzImage does not exist): "
+            "the menu waits.",
+        ),
+    ],
+)
+def test_without_a_default_that_can_boot_nothing_boots_by_itself(default: int | None, message: str) -> None:
+    state = menu(default=default)
+    assert state.message == message
+    assert after(state, Tick(99999)).choice is None
+    assert status(state).endswith(", waiting")
+
+
+def test_the_first_entry_that_can_boot_is_selected_without_a_default() -> None:
+    assert menu(items=(entry(3), entry(4)), default=None).selected == 1
+
+
+def test_at_the_end_of_input_only_a_countdown_can_decide() -> None:
+    assert after(menu(timeout_ds=None), EndOfInput()).choice == Choice(Action.QUIT)
+    assert after(menu(), "j", EndOfInput()).choice == Choice(Action.QUIT)
+    assert after(menu(), EndOfInput()).choice is None
+
+
+def test_a_decision_is_final() -> None:
+    decided = after(menu(), "Enter")
+    for event in (Key("s"), Tick(99999), Hold(), Resize(1, 1), EndOfInput()):
+        assert update(decided, event) is decided
+
+
+def test_a_command_line_typed_anew() -> None:
+    assert after(menu(), Edit(2), Replace("a b")).choice == Choice(Action.BOOT, 2, "a b")
+    assert after(menu(), Edit(2), Replace(COMMAND_LINE)).choice == Choice(Action.BOOT, 2)
+    assert after(menu(), Replace("a b")).choice is None

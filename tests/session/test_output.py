@@ -1,0 +1,94 @@
+"""Bytes for somebody who may not take them."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from chainboot.session.output import Output, TerminalGone
+
+
+def take(fd: int) -> bytes:
+    os.set_blocking(fd, False)
+    data = b""
+    while True:
+        try:
+            piece = os.read(fd, 65536)
+        except BlockingIOError:
+            return data
+        if not piece:
+            return data
+        data += piece
+
+
+def test_what_does_not_go_at_once_goes_later_and_nothing_is_lost() -> None:
+    read, write = os.pipe()
+    output = Output(write)
+    text = bytes(range(256)) * 1024  # a pipe holds a quarter of it
+    output.write(text)
+    assert output.pending
+    got = take(read)
+    while not output.push():
+        got += take(read)
+    assert got + take(read) == text
+    assert output.push()
+    assert os.get_blocking(write)
+
+
+def test_draining_a_reader_that_never_reads_ends() -> None:
+    _read, write = os.pipe()
+    output = Output(write)
+    output.write(b"x" * 100000)
+    output.drain(0.01)
+    assert not output.pending
+
+
+def test_a_backlog_does_not_grow_for_ever() -> None:
+    read, write = os.pipe()
+    output = Output(write)
+    for number in range(400):
+        output.write(b"%09d\n" % number * 1000)
+    got = take(read)
+    while not output.push():
+        got += take(read)
+    got += take(read)
+    assert len(got) < 2_000_000
+    assert got.endswith(b"000000399\n")
+
+
+def test_nobody_there_is_said_so() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with pytest.raises(TerminalGone):
+        Output(write).write(b"x")
+
+
+def test_a_non_blocking_descriptor_is_fine() -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    output = Output(write)
+    output.write(b"x" * 100000)
+    assert output.pending
+    got = take(read)
+    while not output.push():
+        got += take(read)
+    assert got + take(read) == b"x" * 100000
+
+
+def test_a_terminal_that_is_shared_stays_blocking_for_the_others() -> None:
+    master, slave = os.openpty()
+    output = Output(slave)
+    assert output.fileno() != slave
+    output.write(b"x" * 500_000)
+    assert output.pending
+    assert os.get_blocking(slave)
+    output.close()
+    assert output.fileno() == slave
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_line_is_utf_8() -> None:
+    read, write = os.pipe()
+    Output(write).write_line("é\udcff")
+    assert os.read(read, 100) == "é?\n".encode()
