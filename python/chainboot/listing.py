@@ -12,6 +12,7 @@ from chainboot.boot.kernel import KernelImage
 from chainboot.boot.plan import BootPlan, Concatenate, Step
 from chainboot.boot.volume import Configuration, normalise
 from chainboot.errors import Diagnostic, Severity
+from chainboot.extlinux.menu import Menu
 from chainboot.text import clip, printable, width
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
@@ -24,7 +25,7 @@ def list_json(configurations: Sequence[Configuration], among: Sequence[Candidate
         "default": default.entry.label if default else None,
         "default_index": default.index if default else None,
         "timeout_ds": configurations[0].menu.timeout_ds if configurations else None,
-        "configurations": [_configuration_json(configuration) for configuration in configurations],
+        "configurations": [_configuration_json(configuration, among) for configuration in configurations],
         "diagnostics": [
             diagnostic_json(diagnostic)
             for configuration in configurations
@@ -34,8 +35,9 @@ def list_json(configurations: Sequence[Configuration], among: Sequence[Candidate
     }
 
 
-def _configuration_json(configuration: Configuration) -> Json:
+def _configuration_json(configuration: Configuration, among: Sequence[Candidate]) -> Json:
     menu = configuration.menu
+    first = next((candidate.index for candidate in among if candidate.configuration is configuration), 0)
     return {
         "volume": configuration.volume.name,
         "path": configuration.path,
@@ -48,7 +50,34 @@ def _configuration_json(configuration: Configuration) -> Json:
         "prompt": menu.prompt,
         "menu_requested": menu.menu_requested,
         "ui": menu.ui,
+        "locks": list(menu.locks),
+        "start": menu.start,
+        "menus": [_menu_json(each, first) for each in menu.menus],
+    }
+
+
+def _menu_json(menu: Menu, first: int) -> Json:
+    """One menu of the tree; `first` is the number of the configuration's first entry."""
+    rows: list[Json] = []
+    for row in menu.rows:
+        if row.entry is not None:
+            rows.append({"entry": first + row.entry})
+        elif row.menu is not None:
+            rows.append({"menu": row.menu})
+        else:
+            rows.append({"separator": True})
+    return {
+        "parent": menu.parent,
+        "tag": menu.tag,
+        "title": menu.title,
+        "label": menu.label,
+        "hotkey": menu.hotkey,
+        "help": list(menu.help),
+        "default": None if menu.default is None else first + menu.default,
+        "timeout_ds": menu.timeout_ds,
+        "on_timeout": menu.on_timeout,
         "locked": menu.locked,
+        "rows": rows,
     }
 
 
@@ -76,6 +105,9 @@ def entry_json(candidate: Candidate) -> dict[str, Json]:
         "indent": entry.indent,
         "hidden": entry.hidden,
         "disabled": entry.disabled,
+        "locked": entry.locked,
+        "needs_env": list(entry.needs_env),
+        "sysappend": entry.sysappend,
         "generation": nixos.generation if nixos else None,
         "specialisation": nixos.specialisation if nixos else None,
         "unknown": list(entry.unknown),
@@ -127,7 +159,8 @@ def plan_json(plan: BootPlan, objections: Sequence[str]) -> Json:
 
 def _step_json(step: Step) -> Json:
     if isinstance(step, Concatenate):
-        return {"concatenate": list(step.sources), "target": step.target}
+        parts: list[Json] = [{"path": part.path, "skip": part.skip} for part in step.parts]
+        return {"concatenate": parts, "target": step.target}
     return {"argv": list(step.argv)}
 
 
@@ -168,6 +201,8 @@ def list_text(among: Sequence[Candidate]) -> str:
             f"{candidate.index:>{digits}}  {label}{' ' * (column - width(label))}  {printable(candidate.entry.title)}"
         )
         line += "  (default)" if candidate.default else ""
+        line += "  (hidden)" if candidate.entry.hidden else ""
+        line += "  (locked)" if candidate.entry.locked else ""
         line += f"  [cannot boot: {printable('; '.join(candidate.reasons))}]" if candidate.reasons else ""
         lines.append(line + "\n")
     return "".join(lines)

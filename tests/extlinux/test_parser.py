@@ -108,7 +108,16 @@ def test_a_file_that_is_too_large_is_read_to_its_last_whole_line(monkeypatch: py
     monkeypatch.setattr(parser, "SIZE_LIMIT", 1024 * 1024)
     document = parse(b"LABEL a\n" * 300_000, "f")
     assert len(document.nodes) == 1024 * 1024 // len(b"LABEL a\n")
-    assert document.diagnostics[0].message == "the file is larger than 1 MiB; only its first 131072 lines were read"
+    assert document.diagnostics[0].message == (
+        "the file is larger than 1 MiB or 250000 lines; only its first 131072 lines were read"
+    )
+
+
+def test_a_file_with_too_many_lines_is_read_to_the_limit() -> None:
+    document = parse(b"LABEL a\n" * (parser.LINE_LIMIT + 1), "f")
+    assert len(document.nodes) == parser.LINE_LIMIT
+    assert [finding.code for finding in document.diagnostics] == ["too-large"]
+    assert not parse(b"LABEL a\n" * parser.LINE_LIMIT, "f").diagnostics
 
 
 def test_an_empty_file_is_an_empty_document() -> None:

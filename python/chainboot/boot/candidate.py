@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainboot.boot.cmdline import join
 from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
@@ -18,12 +18,14 @@ from chainboot.extlinux.entry import BootEntry
 class BootFile:
     """A file that an entry names. `path` is inside the volume; `host` is where this machine opens it.
 
-    `host` is "" and `problem` says why where the file is not there or is no file; `size` is in bytes.
+    `host` is "" and `problem` says why where the file is not there or is no file; `size` is in bytes. The first
+    `skip` bytes are a header that is not for the kernel.
     """
 
     path: str
     host: str = ""
     size: int = 0
+    skip: int = 0
     problem: str | None = None
 
 
@@ -109,8 +111,25 @@ def _initrds(configuration: Configuration, entry: BootEntry) -> tuple[BootFile, 
         return ()
     whole = locate(configuration, entry.initrd)
     if whole.problem is None or "," not in entry.initrd:
-        return (whole,)
-    return tuple(locate(configuration, part.strip()) for part in entry.initrd.split(",") if part.strip())
+        return (_without_header(configuration, whole),)
+    parts = [part.strip() for part in entry.initrd.split(",") if part.strip()]
+    return tuple(_without_header(configuration, locate(configuration, part)) for part in parts)
+
+
+# U-Boot include/image.h: IH_MAGIC, at the start of a legacy image header of 64 bytes. Armbian and others keep their
+# initrd (uInitrd) in such an image; the kernel wants what is behind it.
+_UIMAGE_MAGIC = b"\x27\x05\x19\x56"
+_UIMAGE_HEADER = 64
+
+
+def _without_header(configuration: Configuration, file: BootFile) -> BootFile:
+    if file.problem is not None or file.size < _UIMAGE_HEADER:
+        return file
+    try:
+        magic = configuration.volume.read(file.path, len(_UIMAGE_MAGIC))
+    except PathError as error:
+        return replace(file, host="", problem=error.message)
+    return replace(file, skip=_UIMAGE_HEADER) if magic == _UIMAGE_MAGIC else file
 
 
 def locate(configuration: Configuration, value: str) -> BootFile:

@@ -72,12 +72,12 @@ def concatenate(step: Concatenate) -> None:
     """Write the sources into the target; raises OSError. The kernel copies (sendfile), Python holds nothing."""
     os.makedirs(os.path.dirname(step.target), mode=0o700, exist_ok=True)
     with open(step.target, "wb", buffering=0) as target:
-        for source in step.sources:
-            with open(source, "rb", buffering=0) as file:
-                offset = 0
+        for part in step.parts:
+            with open(part.path, "rb", buffering=0) as file:
+                offset = part.skip
                 while sent := os.sendfile(target.fileno(), file.fileno(), offset, 1 << 24):
                     offset += sent
-            target.write(bytes(-offset % INITRD_ALIGNMENT))
+            target.write(bytes((part.skip - offset) % INITRD_ALIGNMENT))
 
 
 def _remove_joined(plan: BootPlan) -> None:

@@ -18,15 +18,25 @@ _DEVICE_TREE = frozenset({"aarch64", "armv7l", "riscv64"})
 
 
 @dataclass(frozen=True, slots=True)
-class Concatenate:
-    """Write `sources` one after the other into `target`, each padded with zero bytes to `INITRD_ALIGNMENT`."""
+class Part:
+    """A file, without its first `skip` bytes."""
 
-    sources: tuple[str, ...]
+    path: str
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Concatenate:
+    """Write `parts` one after the other into `target`, each padded with zero bytes to `INITRD_ALIGNMENT`."""
+
+    parts: tuple[Part, ...]
     target: str
 
     def describe(self) -> str:
-        """The step as a person reads it."""
-        return f"{pasteable(['cat', *self.sources])} > {pasteable([self.target])}  # each padded to {INITRD_ALIGNMENT}"
+        """The step as it could be pasted, but for the padding."""
+        sources = [f"<(tail -c +{part.skip + 1} {pasteable([part.path])})" if part.skip else pasteable([part.path])
+                   for part in self.parts]  # fmt: skip
+        return f"cat {' '.join(sources)} > {pasteable([self.target])}  # each padded to {INITRD_ALIGNMENT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +98,13 @@ def make_plan(
         raise RefusedError(f"{candidate.entry.label} cannot be booted: {why}", position=candidate.entry.position)
     cmdline = candidate.cmdline if cmdline is None else cmdline
     load: list[Step] = []
-    initrds = tuple(file.host for file in candidate.initrds)
-    if len(initrds) > 1:
+    initrds = [file.host for file in candidate.initrds]
+    if len(initrds) > 1 or any(file.skip for file in candidate.initrds):
         # kexec-tools keeps only the last --initrd, so several become one file, in the order given
         # (microcode first, as the configuration has it).
-        joined = Concatenate(initrds, f"{runtime}/initrd")
-        load.append(joined)
-        initrds = (joined.target,)
+        parts = tuple(Part(file.host, file.skip) for file in candidate.initrds)
+        load.append(Concatenate(parts, f"{runtime}/initrd"))
+        initrds = [f"{runtime}/initrd"]
     # -a: kexec_file_load, which signature checks need, and kexec_load where the kernel has no other (kexec(8)).
     argv = ["kexec", "-a", "-l", candidate.kernel.host]
     argv += [f"--initrd={path}" for path in initrds]

@@ -13,7 +13,8 @@ import stat
 from dataclasses import dataclass
 
 from chainboot.errors import ChainbootError, NotFoundError
-from chainboot.extlinux.menu import BootMenu, resolve
+from chainboot.extlinux.evaluation import resolve
+from chainboot.extlinux.menu import BootMenu
 from chainboot.extlinux.parser import SIZE_LIMIT, Document, parse
 
 # Where a configuration may lie, best first. extlinux/extlinux.conf: NixOS, U-Boot (prefixes "/" and "/boot/");

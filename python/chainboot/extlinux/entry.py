@@ -5,6 +5,7 @@ Pure data. Paths are as written; chainboot.boot.candidate resolves them inside a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -65,16 +66,38 @@ KEYWORD_KINDS = {
 }
 
 
-def kind_of(keyword: str, value: str) -> Kind:
+def kind_of(keyword: str, value: str | None) -> Kind:
     """What a kernel keyword with this value starts."""
     if keyword in KEYWORD_KINDS:
         return KEYWORD_KINDS[keyword]
+    if value is None:
+        return Kind.NONE
     path = value.split(maxsplit=1)[0]
     if keyword == "KERNEL":  # LINUX is "always a Linux kernel", whatever its name
         for extension, kind in _EXTENSIONS.items():
             if path.lower().endswith(extension):
                 return kind
     return Kind.FIT if "#" in path else Kind.LINUX
+
+
+def split_hotkey(text: str) -> tuple[str | None, str]:
+    """The hotkey of a MENU LABEL and its text. "^ marks the hot key": no ^ is shown, and the first one counts."""
+    _, caret, after = text.partition("^")
+    return (after[0].lower() if caret and after else None), text.replace("^", "")
+
+
+def environment_names(texts: Iterable[str | None]) -> tuple[str, ...]:
+    """The variables that U-Boot would put in (`${name}`, `$(name)`; common/cli_simple.c), in order, each once."""
+    names: dict[str, None] = {}
+    for text in texts:
+        if text is None or "$" not in text:
+            continue
+        for opening, closing in (("${", "}"), ("$(", ")")):
+            for part in text.split(opening)[1:]:
+                name, end, _ = part.partition(closing)
+                if end and name.replace("_", "").isalnum():
+                    names[name] = None
+    return tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +144,7 @@ class BootEntry:
     kernel: str | None = None
     initrd: str | None = None
     append: str | None = None
+    sysappend: int = 0
     fdt: str | None = None
     fdtdir: str | None = None
     fdtoverlays: tuple[str, ...] = ()
@@ -129,6 +153,8 @@ class BootEntry:
     indent: int = 0
     hidden: bool = False
     disabled: bool = False
+    locked: bool = False
+    needs_env: tuple[str, ...] = ()
     menu_path: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 

@@ -14,11 +14,19 @@ from typing import TYPE_CHECKING, cast
 from chainboot.errors import Diagnostic, Severity, SourcePosition
 
 if TYPE_CHECKING:
-    from lark import Lark, Token, Tree
+    import re
 
-# U-Boot's bootstd stops at 64 KiB, syslinux nowhere. NixOS writes about 600 bytes per generation, so this is
-# some 7,000 of them: larger is no configuration but a mistake or an attack.
-SIZE_LIMIT = 4 * 1024 * 1024
+    from lark import Lark, Token
+
+# U-Boot's bootstd stops at 64 KiB, syslinux nowhere. NixOS writes some 600 bytes and 6 lines per generation, so this
+# holds more than 10,000 of them: larger is no configuration but a mistake or an attack.
+SIZE_LIMIT = 8 * 1024 * 1024
+
+# Memory and time go with lines, not bytes: 8 MiB of empty labels would be a million entries.
+LINE_LIMIT = 250_000
+
+# More than any timeout or mask has.
+_LARGEST = 999_999_999
 
 _BLANKS = " \t\v\f\r\n"
 
@@ -88,8 +96,11 @@ def parse(data: bytes, name: str) -> Document:
     UTF-8, with bytes that are not UTF-8 kept by surrogateescape, so that they reach the kernel unchanged.
     """
     diagnostics: list[Diagnostic] = []
-    if len(data) > SIZE_LIMIT:
-        data = data[: data.rfind(b"\n", 0, SIZE_LIMIT) + 1]
+    whole = len(data)
+    data = data[: data.rfind(b"\n", 0, SIZE_LIMIT) + 1] if whole > SIZE_LIMIT else data
+    if data.count(b"\n") > LINE_LIMIT:
+        data = b"\n".join(data.split(b"\n", LINE_LIMIT)[:LINE_LIMIT]) + b"\n"
+    if len(data) < whole:
         diagnostics.append(_oversized(name, data.count(b"\n")))
     text = data.decode("utf-8", "surrogateescape")
     if text.startswith("\ufeff"):
@@ -110,10 +121,10 @@ def parse(data: bytes, name: str) -> Document:
 
 
 def _oversized(name: str, lines: int) -> Diagnostic:
-    message = f"the file is larger than {SIZE_LIMIT // 1024 // 1024} MiB; only its first {lines} lines were read"
-    return Diagnostic(
-        Severity.ERROR, "too-large", message, SourcePosition(name, 1, 1), None, "is this a configuration at all?"
-    )
+    limits = f"{SIZE_LIMIT // 1024 // 1024} MiB or {LINE_LIMIT} lines"
+    message = f"the file is larger than {limits}; only its first {lines} lines were read"
+    hint = "is this a configuration at all?"
+    return Diagnostic(Severity.ERROR, "too-large", message, SourcePosition(name, 1, 1), None, hint)
 
 
 @cache
@@ -123,8 +134,17 @@ def _lark() -> Lark:
     return lark.Lark.open("grammar.lark", rel_to=__file__, parser="lalr", lexer="contextual")
 
 
+@cache
+def _directive_pattern() -> re.Pattern[str]:
+    """The grammar's own DIRECTIVE, with its groups `keyword` and `value`."""
+    import re
+
+    (terminal,) = (terminal for terminal in _lark().terminals if terminal.name == "DIRECTIVE")
+    return re.compile(terminal.pattern.to_regexp())
+
+
 class _Reader:
-    """Turns the parse tree of one document into nodes, and notes what is wrong on the way."""
+    """Turns the lines that the grammar has told apart into nodes, and notes what is wrong on the way."""
 
     def __init__(self, document: Document, diagnostics: list[Diagnostic]) -> None:
         self._document = document
@@ -132,38 +152,39 @@ class _Reader:
 
     def read(self, text: str) -> tuple[Node, ...]:
         """The nodes of `text`, in file order."""
+        match = _directive_pattern().match
         nodes: list[Node] = []
-        trees = cast("list[Tree[Token]]", _lark().parse(text).children)
-        for tree in trees:
-            rule, tokens = tree.data, cast("list[Token]", tree.children)
-            if rule == "directive":
-                nodes.append(self._directive(tokens[0], tokens[1]))
-            elif rule == "comment":
-                nodes.append(Comment(self._position(tokens[0]), tokens[0].strip(_BLANKS)))
-            elif rule == "text_block":
-                nodes.append(self._text_block(tokens[0]))
+        for token in cast("list[Token]", _lark().parse(text).children):
+            if token.type == "DIRECTIVE":
+                found = match(token)
+                assert found is not None  # the lexer matched the same pattern
+                nodes.append(self._directive(token, found))
+            elif token.type == "COMMENT":
+                nodes.append(Comment(self._position(token), token.strip(_BLANKS)))
+            elif token.type == "TEXT_BLOCK":
+                nodes.append(self._text_block(token))
             else:
-                nodes.append(self._junk(self._position(tokens[0]), tokens[0]))
+                nodes.append(self._junk(self._position(token), token))
         return tuple(nodes)
 
     def _position(self, token: Token) -> SourcePosition:
         indent = len(token) - len(token.lstrip(_BLANKS))
-        return SourcePosition(self._document.name, token.line or 1, (token.column or 1) + indent)
+        return SourcePosition(self._document.name, token.line or 1, 1 + indent)
 
-    def _directive(self, keyword: Token, value: Token) -> Node:
-        position = self._position(keyword)
+    def _directive(self, line: Token, found: re.Match[str]) -> Node:
+        start = found.start("keyword")
+        position = SourcePosition(self._document.name, line.line or 1, start + 1)
+        keyword, value = found["keyword"].upper(), found["value"].rstrip(_BLANKS)
         if "\0" in value:
-            return self._junk(position, keyword + value)
-        word = keyword.strip(_BLANKS)
-        if " " in word or "\t" in word or "\v" in word or "\f" in word:
-            word = " ".join(word.split())
-        stripped = value.strip(_BLANKS)
-        column = (value.column or 1) + len(value) - len(value.lstrip(_BLANKS)) if stripped else position.column
-        if "\r" in stripped:  # syslinux cuts a line at its first CR
-            stripped, _, lost = stripped.partition("\r")
-            stripped = stripped.rstrip(_BLANKS)
+            return self._junk(position, line)
+        if not keyword.isalnum():  # MENU LABEL, or a word with - or _
+            keyword = " ".join(keyword.split())
+        if "\r" in value:  # syslinux cuts a line at its first CR
+            value, _, lost = value.partition("\r")
+            value = value.rstrip(_BLANKS)
             self._warn("carriage-return", f"a carriage return inside the line hides {len(lost)} characters", position)
-        return Directive(position, word.upper(), stripped or None, column)
+        column = found.start("value") + 1 if value else position.column
+        return Directive(position, keyword, value or None, column)
 
     def _text_block(self, block: Token) -> TextBlock:
         position = self._position(block)
@@ -193,3 +214,18 @@ def _first_word(line: str) -> str:
     """The first word of a line, in lower case."""
     words = line.strip(_BLANKS).replace("\t", " ").split(" ", 1)
     return words[0].lower()
+
+
+def integer(value: str | None, *, base: int = 10) -> int | None:
+    """The leading integer of a value, its tail ignored, as C's atoi and strtoul read it; None without digits.
+
+    With `base` 0 a prefix chooses the base, as in C: 0x16, 026 and 22 are the same.
+    """
+    text = (value or "").lstrip(_BLANKS)
+    sign = -1 if text.startswith("-") else 1
+    text = text.lstrip("+-")[:20].lower() if text[:1] in ("+", "-") else text[:20].lower()
+    if base == 0:
+        base, text = (16, text[2:]) if text.startswith("0x") else (8, text) if text.startswith("0") else (10, text)
+    allowed = "0123456789abcdef"[:base]
+    end = next((place for place, char in enumerate(text) if char not in allowed), len(text))
+    return sign * min(int(text[:end], base), _LARGEST) if end else None

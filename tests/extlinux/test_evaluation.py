@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from chainboot.extlinux.entry import Kind
-from chainboot.extlinux.menu import INCLUDE_DEPTH, BootMenu, resolve
-from chainboot.extlinux.parser import parse
+from chainboot.extlinux.evaluation import DIAGNOSTIC_LIMIT, ENTRY_LIMIT, INCLUDE_DEPTH, resolve
+from chainboot.extlinux.menu import BootMenu, Row
+from chainboot.extlinux.parser import LINE_LIMIT, parse
+from chainboot.extlinux.tree import MENU_DEPTH
 
 
 def menu(text: str, **files: str) -> BootMenu:
@@ -215,7 +217,7 @@ def test_includes_end_at_sixteen_levels() -> None:
 def test_directives_before_any_label_are_reported() -> None:
     found = menu("LINUX k\nINITRD i\nFDT t\nLABEL\nLINUX k\n")
     assert [entry.label for entry in found.entries] == [""]
-    assert codes(found) == ["outside-label", "outside-label", "label-without-name"]
+    assert codes(found) == ["outside-label", "outside-label", "outside-label", "label-without-name"]
 
 
 @pytest.mark.parametrize(
@@ -224,3 +226,104 @@ def test_directives_before_any_label_are_reported() -> None:
 )
 def test_whether_a_menu_was_asked_for(text: str, requested: bool) -> None:
     assert menu(text).menu_requested is requested
+
+
+def test_the_tree_of_menus_has_every_row_in_its_place() -> None:
+    found = menu(
+        "MENU TITLE Top\nTIMEOUT 50\nLABEL a\nMENU SEPARATOR\nMENU BEGIN tools\nMENU TITLE ^Tools\nTIMEOUT 90\n"
+        "TEXT HELP\nabout tools\nENDTEXT\nLABEL b\nMENU DEFAULT\nMENU BEGIN\nMENU LABEL In^ner\nMENU START\nLABEL c\n"
+        "MENU END\nMENU END\nLABEL d\n"
+    )
+    top, tools, inner = found.menus
+    assert top.rows == (Row(entry=0), Row(), Row(menu=1), Row(entry=3))
+    assert tools.rows == (Row(entry=1), Row(menu=2))
+    assert inner.rows == (Row(entry=2),)
+    assert (tools.tag, tools.title, tools.label, tools.hotkey) == ("tools", "^Tools", "Tools", "t")
+    assert (inner.tag, inner.title, inner.label, inner.hotkey) == (None, "Inner", "Inner", "n")
+    assert (top.timeout_ds, tools.timeout_ds, inner.timeout_ds) == (50, 90, 90)
+    assert (tools.help, tools.default, found.start) == (("about tools",), 1, 2)
+    assert [entry.menu_path for entry in found.entries] == [(), ("Tools",), ("Tools", "Inner"), ()]
+
+
+def test_a_tag_after_the_file_makes_a_menu_of_it() -> None:
+    found = menu("INCLUDE sub.cfg ^Sub menu\nAPPEND x\nLABEL z\n", sub_cfg="LABEL a\nMENU BEGIN\nLABEL b\n")
+    assert [(entry.label, entry.menu_path, entry.append) for entry in found.entries] == [
+        ("a", ("^Sub menu",), None),
+        ("b", ("^Sub menu", ""), None),
+        ("z", (), "x"),
+    ]
+
+
+def test_menus_that_are_too_deep_keep_their_entries_and_their_ends() -> None:
+    text = "MENU BEGIN\n" * (MENU_DEPTH + 5) + "LABEL deep\n" + "MENU END\n" * (MENU_DEPTH + 5) + "LABEL top\n"
+    found = menu(text)
+    assert [len(entry.menu_path) for entry in found.entries] == [MENU_DEPTH, 0]
+    assert codes(found) == ["menu-depth"] * 5
+
+
+@pytest.mark.parametrize(
+    ("text", "locks"),
+    [
+        ("ALLOWOPTIONS 0", ("the configuration asks for that command lines are not edited",)),
+        ("ALLOWOPTIONS 1", ()),
+        ("NOESCAPE 1", ("the configuration asks for that nobody escapes it",)),
+        ("MENU MASTER PASSWD $4$salt$secret", ("the configuration asks for a master password",)),
+        ("MENU MASTER", ()),
+        ("LABEL a\nMENU PASSWD secret", ("the configuration asks for a password for this entry",)),
+    ],
+)
+def test_locks_are_shown_and_passwords_are_not(text: str, locks: tuple[str, ...]) -> None:
+    found = menu(text)
+    assert found.locks == locks
+    assert "secret" not in repr(found)
+    assert codes(found) == ["not-enforced"] * len(locks)
+
+
+def test_a_password_locks_its_entry_or_its_menu() -> None:
+    found = menu("LABEL a\nMENU PASSWD x\nMENU BEGIN\nMENU PASSWD y\nLABEL b\n")
+    assert [entry.locked for entry in found.entries] == [True, False]
+    assert [each.locked for each in found.menus] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "masks"),
+    [
+        ("SYSAPPEND 0x4\nLABEL a\nLABEL b\nSYSAPPEND 3\nLABEL c\n", [4, 3, 4]),
+        ("LABEL a\nIPAPPEND 2\nLABEL b\n", [2, 0]),
+        ("LABEL a\nSYSAPPEND 010\n", [8]),
+    ],
+)
+def test_sysappend_masks(text: str, masks: list[int]) -> None:
+    assert [entry.sysappend for entry in menu(text).entries] == masks
+
+
+def test_variables_of_u_boot_are_named() -> None:
+    (entry,) = menu("LABEL a\nLINUX /${kernel}\nAPPEND $HOME ${console} $(b) ${a b} ${console} ${open\n").entries
+    assert entry.needs_env == ("kernel", "console", "b")
+    assert entry.append == "$HOME ${console} $(b) ${a b} ${console} ${open"
+
+
+def test_initrds_add_up_where_that_is_asked_for() -> None:
+    document = parse(b"LABEL a\nLINUX k\nINITRD ucode\nINITRD initramfs\n", "f")
+    found = resolve(document, accumulate_initrds=True)
+    assert (found.entries[0].initrd, found.diagnostics) == ("ucode,initramfs", ())
+
+
+def test_files_that_multiply_are_bounded() -> None:
+    found = menu(
+        "INCLUDE few\n" * 50, few="INCLUDE many\n" * 50, many="# a line\n" * 1000 + "LABEL x\nMENU SEPARATOR\n"
+    )
+    assert LINE_LIMIT // 1002 - 1 <= len(found.entries) <= LINE_LIMIT // 1002
+    assert "include-limit" in codes(found)
+
+
+def test_findings_are_bounded() -> None:
+    found = menu("(\n" * (DIAGNOSTIC_LIMIT + 5))
+    assert len(found.diagnostics) == DIAGNOSTIC_LIMIT + 1
+    assert found.diagnostics[-1].code == "too-many-findings"
+
+
+def test_entries_are_bounded() -> None:
+    found = menu("LABEL a\n" * (ENTRY_LIMIT + 2))
+    assert len(found.entries) == ENTRY_LIMIT
+    assert "entry-limit" in codes(menu("LABEL a\n" * 10 + "".join(f"LABEL l{n}\n" for n in range(ENTRY_LIMIT))))
