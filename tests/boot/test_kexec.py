@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from chainboot.boot.kexec import concatenate, is_loaded, perform, unload
-from chainboot.boot.plan import BootPlan, Command, Concatenate
+from chainboot.boot.plan import BootPlan, Command, Concatenate, Part
 from chainboot.errors import RefusedError
 from chainboot.process import Completed, run
 from fakes import FakeRunner
@@ -48,7 +48,7 @@ def test_a_failed_jump_leaves_nothing_loaded() -> None:
 
 def test_an_interrupted_load_leaves_nothing_loaded(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
-    joined = Concatenate((str(tmp_path / "a"),), str(tmp_path / "initrd"))
+    joined = Concatenate((Part(str(tmp_path / "a")),), str(tmp_path / "initrd"))
     plan = BootPlan("x", "X", "c", (joined, Command(LOAD)), (), ())
     commands: list[tuple[str, ...]] = []
 
@@ -71,14 +71,14 @@ def test_each_initrd_is_padded_to_four_bytes(tmp_path: Path, sizes: tuple[int, .
     for number, size in enumerate(sizes):
         source = tmp_path / str(number)
         source.write_bytes(bytes([65 + number]) * size)
-        sources.append(str(source))
+        sources.append(Part(str(source)))
         expected += source.read_bytes() + bytes(-size % 4)
     concatenate(Concatenate(tuple(sources), str(tmp_path / "run/initrd")))
     assert (tmp_path / "run/initrd").read_bytes() == expected
 
 
 def test_an_initrd_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
-    joined = Concatenate((str(tmp_path / "gone"),), str(tmp_path / "initrd"))
+    joined = Concatenate((Part(str(tmp_path / "gone")),), str(tmp_path / "initrd"))
     plan = BootPlan("x", "X", "c", (joined, Command(LOAD)), (), ())
     runner = FakeRunner()
     with pytest.raises(RefusedError, match=r"the initrds could not be joined in .*: No such file or directory"):

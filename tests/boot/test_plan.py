@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from chainboot.boot.candidate import Candidate, candidates
-from chainboot.boot.plan import Command, Concatenate, make_plan
+from chainboot.boot.kexec import concatenate
+from chainboot.boot.plan import Command, Concatenate, Part, make_plan
 from chainboot.boot.volume import Volume, read_configuration
 from chainboot.errors import RefusedError
 from nixos import INITRD, KERNEL, SYSTEM, usual_conf, write_root
@@ -62,7 +63,7 @@ def test_several_initrds_are_joined_in_order(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (root / "boot/nixos" / name).write_text(name)
     plan = make_plan(read(root), machine="x86_64", runtime="/r")
-    assert plan.load[0] == Concatenate((f"{root}/boot/nixos/b", f"{root}/boot/nixos/a"), "/r/initrd")
+    assert plan.load[0] == Concatenate((Part(f"{root}/boot/nixos/b"), Part(f"{root}/boot/nixos/a")), "/r/initrd")
 
 
 def test_a_device_tree_is_for_machines_that_have_one(tmp_path: Path) -> None:
@@ -91,3 +92,16 @@ def test_what_cannot_be_booted_has_no_plan(tmp_path: Path) -> None:
     assert str(raised.value) == (
         f"/boot/extlinux/extlinux.conf:9:1: nixos-default cannot be booted: kernel: /boot/nixos/{KERNEL} does not exist"
     )
+
+
+def test_the_header_of_a_uinitrd_is_left_out(tmp_path: Path) -> None:
+    root = write_root(tmp_path / "disk", f"LABEL x\nLINUX ../nixos/{KERNEL}\nINITRD ../nixos/uInitrd\n")
+    (root / "boot/nixos/uInitrd").write_bytes(b"\x27\x05\x19\x56" + bytes(60) + b"cpio")
+    plan = make_plan(read(root), machine="x86_64", runtime=str(tmp_path / "run"))
+    step = plan.load[0]
+    assert step == Concatenate((Part(f"{root}/boot/nixos/uInitrd", 64),), f"{tmp_path}/run/initrd")
+    assert step.describe() == (
+        f"cat <(tail -c +65 {root}/boot/nixos/uInitrd) > {tmp_path}/run/initrd  # each padded to 4"
+    )
+    concatenate(step)
+    assert (tmp_path / "run/initrd").read_bytes() == b"cpio"

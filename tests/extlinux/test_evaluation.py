@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from chainboot.extlinux.entry import Kind
-from chainboot.extlinux.evaluation import DIAGNOSTIC_LIMIT, ENTRY_LIMIT, INCLUDE_DEPTH, resolve
+from chainboot.extlinux.evaluation import ENTRY_LIMIT, INCLUDE_DEPTH, resolve
+from chainboot.extlinux.findings import DIAGNOSTIC_LIMIT
 from chainboot.extlinux.menu import BootMenu, Row
 from chainboot.extlinux.parser import LINE_LIMIT, parse
 from chainboot.extlinux.tree import MENU_DEPTH
@@ -264,9 +265,9 @@ def test_menus_that_are_too_deep_keep_their_entries_and_their_ends() -> None:
 @pytest.mark.parametrize(
     ("text", "locks"),
     [
-        ("ALLOWOPTIONS 0", ("the configuration asks for that command lines are not edited",)),
+        ("ALLOWOPTIONS 0", ("the configuration asks for command lines that nobody edits",)),
         ("ALLOWOPTIONS 1", ()),
-        ("NOESCAPE 1", ("the configuration asks for that nobody escapes it",)),
+        ("NOESCAPE 1", ("the configuration asks for a menu that nobody escapes",)),
         ("MENU MASTER PASSWD $4$salt$secret", ("the configuration asks for a master password",)),
         ("MENU MASTER", ()),
         ("LABEL a\nMENU PASSWD secret", ("the configuration asks for a password for this entry",)),

@@ -12,7 +12,8 @@ from dataclasses import replace
 from chainboot.errors import Diagnostic, Severity, SourcePosition
 from chainboot.extlinux.default import choose_default
 from chainboot.extlinux.entry import BootEntry
-from chainboot.extlinux.label import LABEL_DIRECTIVES, Label
+from chainboot.extlinux.findings import Findings
+from chainboot.extlinux.label import LABEL_DIRECTIVES, Label, locked_by
 from chainboot.extlinux.menu import BootMenu
 from chainboot.extlinux.parser import LINE_LIMIT, Directive, Document, Junk, TextBlock, integer
 from chainboot.extlinux.tree import MENU_DEPTH, MenuTree
@@ -23,7 +24,6 @@ INCLUDE_DEPTH = 16
 INCLUDE_FILES = 200
 
 ENTRY_LIMIT = 50_000
-DIAGNOSTIC_LIMIT = 10_000
 
 ReadInclude = Callable[[str], Document | None]
 """Takes the file name an INCLUDE gives and returns the parsed file, or None where there is none."""
@@ -59,15 +59,11 @@ class _Evaluation:
         self.including: list[str] = [main.name]
         self.lines_left = LINE_LIMIT
         self.by_name: dict[str, Document | None] = {}
-        self.diagnostics: list[Diagnostic] = []
-        self.silenced = False
-        self.documents: dict[str, Document] = {}
+        self.findings = Findings()
 
     def read(self, document: Document) -> None:
         """Take in the nodes of a document. An INCLUDE reads "as if the files had been concatenated"."""
-        self.documents[document.name] = document
-        for diagnostic in document.diagnostics:
-            self.report(diagnostic)
+        self.findings.enter(document)
         for node in document.nodes:
             if isinstance(node, Directive):
                 meaning = _MEANING.get(node.keyword)
@@ -169,26 +165,18 @@ class _Evaluation:
 
     def lock(self, node: Directive) -> None:
         """Passwords and locks. The password is never kept, so that nothing can show it."""
-        words = (node.value or "").split()
-        if node.keyword == "MENU PASSWD":
-            what = "a password for this entry" if self.label is not None else "a password for this menu"
-            if self.label is not None:
-                self.label.locked = True
-            else:
-                self.tree.menu = replace(self.tree.menu, locked=True)
-        elif node.keyword == "MENU MASTER":
-            if [word.upper() for word in words[:1]] != ["PASSWD"]:
-                return
-            what = "a master password"
-        elif integer(node.value) != (0 if node.keyword == "ALLOWOPTIONS" else 1):
+        what = locked_by(node, in_label=self.label is not None)
+        if what is None:
             return
-        else:
-            what = "that command lines are not edited" if node.keyword == "ALLOWOPTIONS" else "that nobody escapes it"
+        if node.keyword == "MENU PASSWD" and self.label is not None:
+            self.label.locked = True
+        elif node.keyword == "MENU PASSWD":
+            self.tree.menu = replace(self.tree.menu, locked=True)
         self.locks.append(f"the configuration asks for {what}")
         # Without the source line: it may hold a password.
         message = f"{node.keyword} asks for {what}, which only syslinux enforces"
         hint = "who can reach this menu can boot and edit everything; restrict who can reach it"
-        self.report(Diagnostic(Severity.WARNING, "not-enforced", message, node.position, None, hint))
+        self.findings.add(Diagnostic(Severity.WARNING, "not-enforced", message, node.position, None, hint))
 
     # labels
 
@@ -287,16 +275,7 @@ class _Evaluation:
     # findings, and the end
 
     def warn(self, code: str, message: str, node: Directive, hint: str | None = None) -> None:
-        document = self.documents[node.position.file]
-        self.report(document.diagnostic(Severity.WARNING, code, message, node.position, hint))
-
-    def report(self, diagnostic: Diagnostic) -> None:
-        if len(self.diagnostics) < DIAGNOSTIC_LIMIT:
-            self.diagnostics.append(diagnostic)
-        elif not self.silenced:
-            self.silenced = True
-            message = f"there are more than {DIAGNOSTIC_LIMIT} findings; the others are not listed"
-            self.diagnostics.append(Diagnostic(Severity.WARNING, "too-many-findings", message, diagnostic.position))
+        self.findings.warn(code, message, node.position, hint)
 
     def finish(self) -> BootMenu:
         """The finished menu. DEFAULT is looked up last, so that its place in the file does not matter."""
@@ -314,7 +293,7 @@ class _Evaluation:
             default=chosen.index,
             default_arguments=chosen.arguments,
             locks=tuple(dict.fromkeys(self.locks)),
-            diagnostics=tuple(self.diagnostics),
+            diagnostics=tuple(self.findings.diagnostics),
         )
 
     def _warn_of_duplicates(self) -> None:
@@ -323,8 +302,7 @@ class _Evaluation:
             if entry.label in first:
                 message = f"label {entry.label} is used again; by name it means the one at {first[entry.label]}"
                 hint = "U-Boot takes the last one: give every entry a label of its own"
-                document = self.documents[entry.position.file]
-                self.report(document.diagnostic(Severity.WARNING, "duplicate-label", message, entry.position, hint))
+                self.findings.warn("duplicate-label", message, entry.position, hint)
             else:
                 first[entry.label] = entry.position
 

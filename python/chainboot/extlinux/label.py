@@ -103,6 +103,20 @@ def _initrd_of(append: str | None) -> str | None:
     return words[-1].removeprefix("initrd=") or None if words else None
 
 
+def locked_by(node: Directive, *, in_label: bool) -> str | None:
+    """What a directive locks, as the end of "asks for ..."; None where it locks nothing.
+
+    syslinux `doc/menu.txt`: MENU PASSWD in a label guards the entry, else the submenu; the others the whole menu.
+    """
+    if node.keyword == "MENU PASSWD":
+        return f"a password for this {'entry' if in_label else 'menu'}"
+    if node.keyword == "MENU MASTER":
+        return "a master password" if (node.value or "").upper().split()[:1] == ["PASSWD"] else None
+    if node.keyword == "ALLOWOPTIONS":
+        return "command lines that nobody edits" if integer(node.value) == 0 else None
+    return "a menu that nobody escapes" if integer(node.value) == 1 else None
+
+
 LABEL_DIRECTIVES: dict[str, Callable[[Label, Directive], None]] = {
     "LINUX": Label.set_kernel,
     "KERNEL": Label.set_kernel,
