@@ -14,7 +14,7 @@ from chainboot.extlinux.default import choose_default
 from chainboot.extlinux.entry import BootEntry
 from chainboot.extlinux.findings import Findings
 from chainboot.extlinux.label import LABEL_DIRECTIVES, Label, locked_by
-from chainboot.extlinux.menu import BootMenu
+from chainboot.extlinux.menu import LOOK, BootMenu
 from chainboot.extlinux.parser import LINE_LIMIT, Directive, Document, Junk, TextBlock, integer
 from chainboot.extlinux.tree import MENU_DEPTH, MenuTree
 
@@ -307,12 +307,6 @@ class _Evaluation:
                 first[entry.label] = entry.position
 
 
-_LOOK = (
-    "AUTOBOOT BACKGROUND CLEAR CMDLINEROW COLOR COLOUR ENDROW HELP HELPMSGENDROW HELPMSGROW HIDDEN HIDDENKEY HIDDENROW "
-    "HSHIFT IMMEDIATE MARGIN MSGCOLOR MSGCOLOUR NOIMMEDIATE NOSAVE NOTABMSG ONERROR PASSPROMPT PASSWORDMARGIN "
-    "PASSWORDROW RESOLUTION ROWS SAVE SHIFTKEY TABMSG TABMSGROW TIMEOUTROW VSHIFT WIDTH"
-)
-
 _MEANING: dict[str, Callable[[_Evaluation, Directive], object]] = {
     "LABEL": _Evaluation.open_label,
     **dict.fromkeys(LABEL_DIRECTIVES, _Evaluation.in_label),
@@ -339,5 +333,5 @@ _MEANING: dict[str, Callable[[_Evaluation, Directive], object]] = {
     "MENU BEGIN": _Evaluation.menu_begin,
     "MENU END": _Evaluation.menu_end,
     "MENU SEPARATOR": _Evaluation.menu_separator,
-    **{f"MENU {word}": _Evaluation.look for word in _LOOK.split()},
+    **{f"MENU {word}": _Evaluation.look for word in LOOK},
 }
