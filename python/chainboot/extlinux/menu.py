@@ -11,13 +11,12 @@ from chainboot.errors import Diagnostic
 from chainboot.extlinux.entry import BootEntry
 
 # MENU words that only say how a menu looks: they ask for a menu, and are otherwise left as they are.
-LOOK = frozenset(
-
+_LOOK = (
     "AUTOBOOT BACKGROUND CLEAR CMDLINEROW COLOR COLOUR ENDROW HELP HELPMSGENDROW HELPMSGROW HIDDEN HIDDENKEY HIDDENROW "
     "HSHIFT IMMEDIATE MARGIN MSGCOLOR MSGCOLOUR NOIMMEDIATE NOSAVE NOTABMSG ONERROR PASSPROMPT PASSWORDMARGIN "
     "PASSWORDROW RESOLUTION ROWS SAVE SHIFTKEY TABMSG TABMSGROW TIMEOUTROW VSHIFT WIDTH"
-    .split()
-)  # fmt: skip
+)
+LOOK = frozenset(_LOOK.split())
 
 
 @dataclass(frozen=True, slots=True)
