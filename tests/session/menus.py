@@ -36,6 +36,9 @@ def menu(
     message: str = "",
     banner: tuple[str, ...] = (),
     abilities: Abilities | None = None,
+    timer: int | None = None,
+    timer_cmdline: str | None = None,
+    total_timeout_ds: int | None = None,
 ) -> ScreenState:
     """A menu at time 1000."""
     return open_menu(
@@ -47,6 +50,9 @@ def menu(
         message=message,
         banner=banner,
         abilities=abilities or Abilities(),
+        timer=timer,
+        timer_cmdline=timer_cmdline,
+        total_timeout_ds=total_timeout_ds,
     )
 
 

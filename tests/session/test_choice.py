@@ -9,7 +9,7 @@ from chainboot.boot.candidate import Candidate, candidates
 from chainboot.boot.volume import Configuration, Volume, read_configuration
 from chainboot.session.choice import Autoboot, autoboot, identity, menu_items, remarks
 from chainboot.settings import Settings
-from nixos import KERNEL, extlinux_conf, generation, label, usual_conf, write_root
+from nixos import KERNEL, SYSTEM, extlinux_conf, generation, label, usual_conf, write_root
 
 SETTINGS = Settings(timeout_ds=100, retry_timeout_ds=50)
 
@@ -24,7 +24,7 @@ def read(tmp_path: Path, conf: str) -> tuple[tuple[Configuration, ...], tuple[Ca
 def test_the_default_boots_after_the_timeout_of_the_configuration(
     tmp_path: Path, timeout: int | None, waits: int | None
 ) -> None:
-    assert autoboot(*read(tmp_path, usual_conf(timeout)), SETTINGS, {}) == Autoboot(1, waits)
+    assert autoboot(*read(tmp_path, usual_conf(timeout)), SETTINGS, {}) == Autoboot(1, waits, default=1)
 
 
 def test_a_default_that_cannot_boot_gives_way_to_the_next_one_after_a_window(tmp_path: Path) -> None:
@@ -33,6 +33,7 @@ def test_a_default_that_cannot_boot_gives_way_to_the_next_one_after_a_window(tmp
         2,
         SETTINGS.retry_timeout_ds,
         "nixos-default cannot boot: kernel: /boot/nixos/gone does not exist. nixos-42-default is next.",
+        default=2,
     )
 
 
@@ -40,7 +41,7 @@ def test_an_entry_that_failed_to_load_is_passed_over(tmp_path: Path) -> None:
     found, among = read(tmp_path, usual_conf())
     failed = {identity(among[0]): "kexec exited with 255", identity(among[1]): "the same"}
     assert autoboot(found, among, SETTINGS, failed) == Autoboot(
-        3, 50, "nixos-default cannot boot: kexec exited with 255. nixos-42-hardened is next."
+        3, 50, "nixos-default cannot boot: kexec exited with 255. nixos-42-hardened is next.", default=3
     )
 
 
@@ -71,6 +72,43 @@ def test_items_carry_what_the_menu_shows(tmp_path: Path) -> None:
     assert first.detail[:2] == ("volume  disk", f"kernel  /boot/nixos/{KERNEL} (0.0 MiB)")
     assert second.reasons == ("kernel: /boot/extlinux/x does not exist",)
     assert second.detail[-1] == "Ask Ann."
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("ONTIMEOUT nixos-7-default", Autoboot(2, 50, default=1)),
+        ("ONTIMEOUT nixos-7-default single user", Autoboot(2, 50, "", f"init={SYSTEM}/init x single user", default=1)),
+        ("ONTIMEOUT gone", Autoboot(1, 50, default=1)),
+        ("ONTIMEOUT broken", Autoboot(1, 50, default=1)),
+        ("TOTALTIMEOUT 900", Autoboot(1, 50, total_timeout_ds=900, default=1)),
+        ("TOTALTIMEOUT 0", Autoboot(1, 50, default=1)),
+    ],
+)
+def test_what_the_timer_boots_may_differ_from_the_default(tmp_path: Path, line: str, expected: Autoboot) -> None:
+    entries = [label("nixos-default", "NixOS"), generation(7, parameters="x"), "\nLABEL broken\n"]
+    assert autoboot(*read(tmp_path, extlinux_conf(*entries) + f"{line}\n"), SETTINGS, {}) == expected
+
+
+def test_hidden_entries_are_not_shown_and_keep_their_numbers(tmp_path: Path) -> None:
+    conf = extlinux_conf(generation(7), label("b", "B", tail="  MENU HIDE\n"), generation(6), default="nixos-7-default")
+    assert [item.index for item in menu_items(read(tmp_path, conf)[1])] == [1, 3]
+
+
+def test_what_the_configuration_says_of_an_entry_is_shown(tmp_path: Path) -> None:
+    conf = extlinux_conf(
+        "MENU BEGIN\nMENU TITLE Tools\n",
+        label("a", "^Rescue", "${console}", tail="  MENU PASSWD secret\n"),
+        "MENU END\n",
+    )
+    (item,) = menu_items(read(tmp_path, conf)[1])
+    assert (item.title, item.hotkey, item.locked, item.indent) == ("Rescue", "r", True, 2)
+    assert item.detail[0] == "menu  Tools"
+    assert item.detail[-2:] == (
+        "variables that nobody puts in here  console",
+        "locked  the configuration asks for a password; it is not asked for here",
+    )
+    assert "secret" not in repr(item)
 
 
 def test_remarks_point_at_configurations_with_findings(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from chainboot.session.screen import (
     status,
     update,
 )
+from chainboot.session.state import countdown
 from session.menus import COMMAND_LINE, after, entry, menu
 
 
@@ -104,3 +105,42 @@ def test_a_command_line_typed_anew() -> None:
     assert after(menu(), Edit(2), Replace("a b")).choice == Choice(Action.BOOT, 2, "a b")
     assert after(menu(), Edit(2), Replace(COMMAND_LINE)).choice == Choice(Action.BOOT, 2)
     assert after(menu(), Replace("a b")).choice is None
+
+
+def test_the_timer_may_boot_another_entry_than_the_default() -> None:
+    state = menu(timer=4, timer_cmdline="single")
+    assert (state.default, state.selected) == (1, 0)
+    assert countdown(state) == "Booting in 5 s: nixos-39-default. Any key stops the countdown."
+    assert after(state, Tick(1050)).choice == Choice(Action.BOOT, 4, "single", by_timer=True)
+    assert after(state, "Enter").choice == Choice(Action.BOOT, 1)
+
+
+def test_no_key_stops_the_total_timeout() -> None:
+    state = after(menu(timeout_ds=50, total_timeout_ds=300), "Down")
+    assert countdown(state) == "Booting in 30 s: nixos-default. No key stops that (TOTALTIMEOUT)."
+    assert after(state, Tick(1299)).choice is None
+    assert after(state, Tick(1300)).choice == Choice(Action.BOOT, 1, by_timer=True)
+
+
+def test_the_total_timeout_alone_waits_for_nobody() -> None:
+    state = menu(timeout_ds=None, total_timeout_ds=300)
+    assert status(state).endswith("booting in 30 s")
+    assert after(state, EndOfInput()).choice is None
+    assert after(state, Tick(1300)).choice == Choice(Action.BOOT, 1, by_timer=True)
+
+
+def test_the_total_timeout_waits_for_the_editor_and_for_others() -> None:
+    editing = after(menu(total_timeout_ds=300), "e", Tick(1400))
+    assert editing.choice is None
+    assert after(editing, "Escape", Tick(1401)).choice == Choice(Action.BOOT, 1, by_timer=True)
+    held = after(menu(total_timeout_ds=300), Hold(True), Tick(1400))
+    assert held.choice is None
+    back = after(held, Hold(False), Tick(1400 + RESUME_DS - 1))
+    assert back.choice is None
+    assert after(back, Tick(1400 + RESUME_DS)).choice == Choice(Action.BOOT, 1, by_timer=True)
+
+
+def test_a_timer_entry_that_cannot_boot_makes_the_menu_wait() -> None:
+    state = menu(timer=3, total_timeout_ds=300)
+    assert state.end_ds is None
+    assert "cannot boot" in state.message

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from chainboot.session.events import Boot, Edit, Event, Tick
 from chainboot.session.screen import (
@@ -16,7 +18,7 @@ from chainboot.session.screen import (
     Mode,
     status,
 )
-from session.menus import COMMAND_LINE, after, menu, sized
+from session.menus import COMMAND_LINE, after, entries, entry, menu, sized
 
 
 @pytest.mark.parametrize(
@@ -196,3 +198,12 @@ def test_an_empty_menu_lives() -> None:
     assert after(state, "Enter").notice == "There is no entry to boot."
     assert status(after(state, "?")) == HELP_SHOWN
     assert after(state, "r").choice == Choice(Action.RESCAN)
+
+
+def test_a_hotkey_selects_and_the_menu_s_own_letters_keep_their_meaning() -> None:
+    items = (*entries(3), replace(entry(4), hotkey="x"), replace(entry(5), hotkey="j"))
+    state = menu(items=items)
+    assert after(state, "x").selected == 3
+    assert after(state, "X").selected == 3
+    assert after(state, "j").selected == 1
+    assert after(state, "y").selected == 0

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainboot.boot.candidate import BootFile, Candidate
+from chainboot.boot.cmdline import join
 from chainboot.boot.volume import Configuration
 from chainboot.errors import Severity
 from chainboot.session.state import MenuItem
@@ -25,12 +26,16 @@ def identity(candidate: Candidate) -> Identity:
 class Autoboot:
     """The entry that the timer boots (None: none), after how long (None: never), and a sentence if that is a surprise.
 
-    `timeout_ds` is in tenths of a second; 0 boots at once.
+    Times are in tenths of a second; 0 boots at once. `cmdline` replaces the entry's own where ONTIMEOUT gives
+    arguments. `total_timeout_ds` is TOTALTIMEOUT, which no key stops. `default` is the entry that Enter boots.
     """
 
     index: int | None
     timeout_ds: int | None
     surprise: str = ""
+    cmdline: str | None = None
+    total_timeout_ds: int | None = None
+    default: int | None = None
 
 
 def autoboot(
@@ -41,20 +46,41 @@ def autoboot(
 ) -> Autoboot:
     """What this machine does when nobody is there. `failed` holds the entries that did not load, and why.
 
-    Where the default entry cannot boot, the first one that can takes its place (in NixOS's order the newest
-    generation), after a window in which a person can still step in: a machine nobody can reach must not wait for one.
+    That is the entry of ONTIMEOUT, else the default. Where it cannot boot, the first one that can takes its place (in
+    NixOS's order the newest generation), after a window in which a person can still step in: a machine nobody can
+    reach must not wait for one.
     """
+    first = next((configuration for configuration in configurations if configuration.menu.entries), None)
+    timeout_ds = _timeout(first, settings)
+    total_ds = (first.menu.total_timeout_ds or None) if first else None
     default = next((candidate for candidate in among if candidate.default), None)
-    timeout_ds = _timeout(configurations, settings)
+    on_timeout = _on_timeout(first, among)
+    if on_timeout is not None and not _why_not(on_timeout[0], failed):
+        named, cmdline = on_timeout
+        return Autoboot(named.index, timeout_ds, "", cmdline, total_ds, default.index if default else named.index)
     why_not = _why_not(default, failed) if default else "there is no default entry"
     if default and not why_not:
-        return Autoboot(default.index, timeout_ds)
+        return Autoboot(default.index, timeout_ds, "", None, total_ds, default.index)
     instead = next((candidate for candidate in among if not _why_not(candidate, failed)), None)
     blame = f"{default.entry.label} cannot boot: {why_not}" if default else why_not
     if instead is None:
         return Autoboot(None, None, f"{blame}. No entry is left that could boot by itself." if among else "")
     window = None if timeout_ds is None else max(timeout_ds, settings.retry_timeout_ds)
-    return Autoboot(instead.index, window, f"{blame}. {instead.entry.label} is next.")
+    return Autoboot(instead.index, window, f"{blame}. {instead.entry.label} is next.", None, total_ds, instead.index)
+
+
+def _on_timeout(configuration: Configuration | None, among: Sequence[Candidate]) -> tuple[Candidate, str | None] | None:
+    """The entry that ONTIMEOUT names, and its command line where words after the label are added to it."""
+    value = configuration.menu.on_timeout if configuration else None
+    if configuration is None or value is None:
+        return None
+    own = [candidate for candidate in among if candidate.configuration is configuration]
+    label, _, arguments = value.partition(" ")
+    for wanted, added in ((value, ""), (label, arguments.strip())):
+        for candidate in own:
+            if candidate.entry.label == wanted:
+                return candidate, join(candidate.cmdline, added) if added else None
+    return None
 
 
 def _why_not(candidate: Candidate, failed: Mapping[Identity, str]) -> str:
@@ -66,27 +92,31 @@ def _why_not(candidate: Candidate, failed: Mapping[Identity, str]) -> str:
     return failed.get(identity(candidate), "")
 
 
-def _timeout(configurations: Sequence[Configuration], settings: Settings) -> int | None:
+def _timeout(configuration: Configuration | None, settings: Settings) -> int | None:
     """The configuration's TIMEOUT: 0 waits for ever, a negative one boots at once, none leaves it to the settings."""
-    for configuration in configurations:
-        if configuration.menu.entries:
-            given = configuration.menu.timeout_ds
-            if given is None:
-                return settings.timeout_ds
-            return None if given == 0 else max(given, 0)
-    return None
+    if configuration is None:
+        return None
+    given = configuration.menu.timeout_ds
+    if given is None:
+        return settings.timeout_ds
+    return None if given == 0 else max(given, 0)
 
 
 def menu_items(among: Sequence[Candidate]) -> tuple[MenuItem, ...]:
-    """The candidates as the menu shows them."""
-    return tuple(_item(candidate) for candidate in among)
+    """The candidates as the menu shows them. Hidden ones keep their numbers and can be booted by name."""
+    return tuple(_item(candidate) for candidate in among if not candidate.entry.hidden or candidate.default)
 
 
 def _item(candidate: Candidate) -> MenuItem:
     entry = candidate.entry
     files = [("kernel", candidate.kernel), *(("initrd", initrd) for initrd in candidate.initrds)]
-    detail = [f"volume  {candidate.configuration.volume.name}"]
+    detail = [f"menu  {' > '.join(entry.menu_path)}"] if entry.menu_path else []
+    detail.append(f"volume  {candidate.configuration.volume.name}")
     detail += [f"{role}  {_described(file)}" for role, file in files if file is not None]
+    if entry.needs_env:
+        detail.append(f"variables that nobody puts in here  {', '.join(entry.needs_env)}")
+    if entry.locked:
+        detail.append("locked  the configuration asks for a password; it is not asked for here")
     return MenuItem(
         index=candidate.index,
         label=entry.label,
@@ -95,6 +125,8 @@ def _item(candidate: Candidate) -> MenuItem:
         detail=tuple(detail) + tuple(line.strip() for line in entry.help),
         reasons=candidate.reasons,
         indent=entry.indent + 2 * len(entry.menu_path),
+        hotkey=entry.hotkey,
+        locked=entry.locked,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chainboot.boot.candidate import Candidate, candidates
 from chainboot.boot.cmdline import split
@@ -108,13 +108,16 @@ class Console:
             said.append(discovery.summary())
         state = open_menu(
             menu_items(among),
-            default=decided.index,
+            default=decided.default,
+            timer=decided.index,
             timeout_ds=None if attended else decided.timeout_ds,
             now_ds=self.clock(),
             title=_title(discovery.configurations),
             message=" ".join(filter(None, said)),
             banner=self._banner(discovery),
             abilities=Abilities(can_shell=True, can_edit=True, can_quit=False),
+            timer_cmdline=decided.cmdline,
+            total_timeout_ds=None if attended else decided.total_timeout_ds,
         )
         with self.open_terminal() as terminal:
             watched = _Watched(terminal, self.presence, self.sys_block, None if among else discovery.devices)
@@ -209,8 +212,11 @@ def choose_on_this_terminal(
     while True:
         state = open_menu(
             menu_items(among),
-            default=decided.index,
+            default=decided.default,
+            timer=decided.index,
+            timer_cmdline=decided.cmdline,
             timeout_ds=decided.timeout_ds,
+            total_timeout_ds=decided.total_timeout_ds,
             now_ds=clock(),
             title=_title(configurations),
             message=message,
@@ -224,4 +230,4 @@ def choose_on_this_terminal(
         if choice.action is Action.QUIT:
             return None
         message = "The configuration was read when this menu was opened; leave it and start it again to read it anew."
-        decided = decided.__class__(decided.index, None)
+        decided = replace(decided, timeout_ds=None, total_timeout_ds=None)

@@ -117,6 +117,8 @@ def _entry(state: ScreenState, item: MenuItem, number: int, cells: int, *, selec
     badge = ""
     if item.index == state.default:
         badge += " *" if narrow else " (default)"
+    if item.locked and not narrow:
+        badge += " [locked]"
     if not item.bootable:
         badge += " !" if narrow else " [cannot boot]"
     lead = f"{'>' if selected else ' '} {item.index:>{number}}  {' ' * min(item.indent, 16)}"

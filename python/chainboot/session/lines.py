@@ -136,6 +136,7 @@ def listing(state: ScreenState) -> list[str]:
     lines = [_shown(state.title) or "chainboot", *(_shown(fact) for fact in state.banner)]
     for item in state.items:
         default = "  (default)" if item.index == state.default else ""
+        default += "  [locked]" if item.locked else ""
         indent = " " * min(item.indent, 16)
         lines.append(f"  {item.index:>{number}}  {indent}{_shown(item.title or item.label)}{default}")
         lines += [f"  {'':>{number}}  {indent}[cannot boot] {_shown(reason)}" for reason in item.reasons]

@@ -45,7 +45,7 @@ def run_menu(
     """
     asked: int | None = None
     while True:
-        if state.deadline_ds is not None and (asked is None or clock() - asked >= _HOLD_POLL_DS):
+        if state.end_ds is not None and (asked is None or clock() - asked >= _HOLD_POLL_DS):
             asked = clock()
             state = update(state, Hold(hold()))
         terminal.draw(state)
@@ -60,9 +60,9 @@ def run_menu(
 
 def _patience(state: ScreenState) -> int | None:
     """Tenths of a second until the countdown shows another number or `hold` is to be asked again."""
-    if state.deadline_ds is None:
+    if state.end_ds is None:
         return None
-    left = max(state.deadline_ds - state.now_ds, 0)
+    left = max(state.end_ds - state.now_ds, 0)
     if state.held:
         return _HOLD_POLL_DS
     return min(left, _HOLD_POLL_DS, left % 10 or 10)

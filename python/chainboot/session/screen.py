@@ -64,22 +64,28 @@ def open_menu(
     message: str = "",
     banner: tuple[str, ...] = (),
     abilities: Abilities = Abilities(),  # noqa: B008 - frozen
+    timer: int | None = None,
+    timer_cmdline: str | None = None,
+    total_timeout_ds: int | None = None,
 ) -> ScreenState:
     """A menu at its start.
 
-    `timeout_ds` is in tenths of a second: None waits for ever, 0 boots with the first `Tick`. Without a `default` that
-    can boot nothing boots by itself: the menu says so and waits.
+    `timeout_ds` is in tenths of a second: None waits for ever, 0 boots with the first `Tick`. What boots then is the
+    default, unless `timer` names another entry; without one that can boot nothing boots by itself: the menu says so and
+    waits. `total_timeout_ds` is a countdown that keys do not stop; it waits for a person to leave the editor.
     """
-    by_itself = next((item for item in items if item.index == default), None)
+    timer = default if timer is None else timer
+    by_itself = next((item for item in items if item.index == timer), None)
     deadline = None if timeout_ds is None else now_ds + timeout_ds
-    if deadline is not None and items and (by_itself is None or not by_itself.bootable):
-        deadline = None
+    total = None if total_timeout_ds is None else now_ds + total_timeout_ds
+    if (deadline is not None or total is not None) and items and (by_itself is None or not by_itself.bootable):
+        deadline = total = None
         waiting = "No entry boots by itself: the menu waits."
         if by_itself is not None:
             waiting = f"The default {by_itself.label} cannot boot ({'; '.join(by_itself.reasons)}): the menu waits."
         message = f"{message} {waiting}" if message else waiting
     if not items:
-        deadline = None
+        deadline = total = None
     first = next((at for at, item in enumerate(items) if item.index == default), None)
     if first is None:
         first = next((at for at, item in enumerate(items) if item.bootable), 0)
@@ -92,6 +98,9 @@ def open_menu(
         abilities=abilities,
         timeout_ds=timeout_ds,
         deadline_ds=deadline,
+        total_deadline_ds=total,
+        timer=timer,
+        timer_cmdline=timer_cmdline,
         now_ds=now_ds,
         selected=first,
     )
@@ -110,7 +119,7 @@ def update(state: ScreenState, event: Event) -> ScreenState:
         case Hold():
             return _hold(state, event.held)
         case EndOfInput():
-            return replace(state, choice=Choice(Action.QUIT)) if state.deadline_ds is None else state
+            return replace(state, choice=Choice(Action.QUIT)) if state.end_ds is None else state
         case Key() | Boot() | Edit() | Replace():
             # Whatever is typed, somebody is there.
             quiet = replace(state, deadline_ds=None, notice="", refused=None)
@@ -134,9 +143,9 @@ def update(state: ScreenState, event: Event) -> ScreenState:
 
 def _tick(state: ScreenState, now_ds: int) -> ScreenState:
     state = replace(state, now_ds=now_ds)
-    if state.deadline_ds is None or state.held or now_ds < state.deadline_ds:
+    if state.end_ds is None or state.held or now_ds < state.end_ds or state.mode is Mode.EDIT:
         return state
-    return replace(state, choice=Choice(Action.BOOT, state.default, by_timer=True))
+    return replace(state, choice=Choice(Action.BOOT, state.timer, state.timer_cmdline, by_timer=True))
 
 
 def _hold(state: ScreenState, held: bool) -> ScreenState:
@@ -144,6 +153,8 @@ def _hold(state: ScreenState, held: bool) -> ScreenState:
     if held == state.held:
         return state
     state = replace(state, held=held)
+    if not held and state.total_deadline_ds is not None:
+        state = replace(state, total_deadline_ds=max(state.total_deadline_ds, state.now_ds + RESUME_DS))
     if held or state.deadline_ds is None or state.timeout_ds is None:
         return state
     return replace(state, deadline_ds=state.now_ds + max(state.timeout_ds, RESUME_DS))
@@ -199,7 +210,11 @@ def _press_in_list(state: ScreenState, key: str) -> ScreenState:
         case "?" | "h" | "F1":
             return replace(state, mode=Mode.HELP, help_top=0)
         case _:
-            return state
+            # MENU LABEL's hotkey: it selects, as in syslinux; letters that mean something here keep their meaning.
+            letter = key.lower()
+            marked = (at for at, item in enumerate(state.items) if item.hotkey is not None and item.hotkey == letter)
+            at = next(marked, None)
+            return state if at is None else _select(state, at)
 
 
 def _press_in_editor(state: ScreenState, key: str) -> ScreenState:

@@ -53,6 +53,8 @@ class MenuItem:
     detail: tuple[str, ...] = ()  # lines about it: kernel, initrds, volume; shown where there is room
     reasons: tuple[str, ...] = ()  # why it cannot boot; empty: it can
     indent: int = 0  # in cells
+    hotkey: str | None = None  # a letter that selects it, in lower case
+    locked: bool = False  # the configuration asks for a password, which is not asked for here
 
     @property
     def bootable(self) -> bool:
@@ -83,13 +85,15 @@ class ScreenState:
     """All there is to know about a menu. `selected` and `top` are positions in `items`, from 0."""
 
     items: tuple[MenuItem, ...]
-    default: int | None  # index of the entry that the timer boots
+    default: int | None  # index of the default entry
+    timer: int | None  # index of the entry that the timer boots: the default, unless ONTIMEOUT names another
     title: str
     message: str  # why the menu is back, or why there is nothing: stays
     banner: tuple[str, ...]
     abilities: Abilities
     timeout_ds: int | None
     deadline_ds: int | None  # None: no countdown, or it was stopped
+    total_deadline_ds: int | None  # TOTALTIMEOUT: a countdown that no key stops
     now_ds: int
     selected: int = 0
     top: int = 0  # first entry shown
@@ -102,7 +106,14 @@ class ScreenState:
     refused: int | None = None  # index of the entry that was just refused
     typed: str = ""  # digits of a number that is being typed
     held: bool = False
+    timer_cmdline: str | None = None  # the command line that ONTIMEOUT gives, None: the entry's own
     choice: Choice | None = None
+
+    @property
+    def end_ds(self) -> int | None:
+        """When the timer boots; None: never."""
+        ends = [end for end in (self.deadline_ds, self.total_deadline_ds) if end is not None]
+        return min(ends, default=None)
 
     @property
     def current(self) -> MenuItem | None:
@@ -115,7 +126,7 @@ class ScreenState:
     @property
     def seconds_left(self) -> int | None:
         """Whole seconds of the countdown, rounded up; None if there is none."""
-        return None if self.deadline_ds is None else max(0, -((self.now_ds - self.deadline_ds) // 10))
+        return None if self.end_ds is None else max(0, -((self.now_ds - self.end_ds) // 10))
 
     def told(self) -> list[str]:
         """The message as it is shown: the answer to the last key, or else why the menu is back; then the countdown."""
@@ -130,13 +141,14 @@ class ScreenState:
 
 def countdown(state: ScreenState) -> str:
     """What happens by itself and when, for a person; empty if nothing does."""
-    item = state.item(state.default)
+    item = state.item(state.timer)
     if item is None or state.seconds_left is None:
         return ""
     label = clip(printable(item.label), _LABEL_CELLS)
     if state.held:
         return f"Held: {label} does not boot by itself while somebody is attached elsewhere."
-    return f"Booting in {state.seconds_left} s: {label}. Any key stops the countdown."
+    stops = "Any key stops the countdown." if state.deadline_ds is not None else "No key stops that (TOTALTIMEOUT)."
+    return f"Booting in {state.seconds_left} s: {label}. {stops}"
 
 
 def status(state: ScreenState) -> str:
