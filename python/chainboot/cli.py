@@ -90,9 +90,10 @@ def _print_json(value: Json) -> None:
 def _find(options: argparse.Namespace) -> tuple[tuple[Configuration, ...], tuple[Candidate, ...]]:
     from chainboot.boot.candidate import candidates
     from chainboot.boot.source import configurations
+    from chainboot.boot.sysappend import read_system
 
     found = configurations(path=getattr(options, "path", None), root=options.root, config=options.config)
-    return found, candidates(found)
+    return found, candidates(found, read_system())
 
 
 def _report(configurations: Sequence[Configuration]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from chainboot.boot.candidate import Candidate, candidates, choose
 from chainboot.boot.volume import Volume, read_configuration
 from chainboot.errors import NotFoundError
+from kernels import bzimage
 from nixos import INITRD, KERNEL, usual_conf, write_root
 
 
@@ -138,3 +139,19 @@ def test_numbers_go_on_over_several_configurations(nixos_root: Path, tmp_path: P
     found = candidates(both)
     assert [candidate.index for candidate in found] == list(range(1, 9))
     assert [candidate.index for candidate in found if candidate.default] == [1]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "content", "reason"),
+    [
+        ("KERNEL", bzimage(), None),
+        ("KERNEL", b"a boot sector", "kernel: /boot/nixos/install.bin: the file is not a Linux kernel image"),
+        ("LINUX", b"whatever", None),
+    ],
+)
+def test_a_bin_file_is_a_kernel_if_it_looks_like_one(
+    tmp_path: Path, keyword: str, content: bytes, reason: str | None
+) -> None:
+    root = write_root(tmp_path / "disk", f"LABEL x\n{keyword} ../nixos/install.bin\n")
+    (root / "boot/nixos/install.bin").write_bytes(content)
+    assert read(root)[0].reasons == (() if reason is None else (reason,))

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from chainboot.boot.cmdline import join
 from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
+from chainboot.boot.sysappend import NO_STRINGS, SystemStrings, words
 from chainboot.boot.volume import Configuration, PathError, file_type, normalise
 from chainboot.errors import NotFoundError
-from chainboot.extlinux.entry import BootEntry
+from chainboot.extlinux.entry import BootEntry, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,21 @@ class Candidate:
         return inspect(head, self.kernel.size)
 
 
-def candidates(configurations: Iterable[Configuration]) -> tuple[Candidate, ...]:
-    """All entries of all configurations, numbered from 1 in file order. The default is the first one's."""
+def candidates(configurations: Iterable[Configuration], system: SystemStrings = NO_STRINGS) -> tuple[Candidate, ...]:
+    """All entries of all configurations, numbered from 1 in file order. The default is the first one's.
+
+    `system` is what SYSAPPEND may add to command lines.
+    """
     found: list[Candidate] = []
     default_given = False
     for configuration in configurations:
         menu = configuration.menu
         for place, entry in enumerate(menu.entries):
             is_default = not default_given and place == menu.default
-            extra = menu.default_arguments if is_default else ""
+            extra = join(
+                menu.default_arguments if is_default else "",
+                words(entry.sysappend, system, configuration.volume.uuid) if entry.sysappend else "",
+            )
             found.append(_candidate(len(found) + 1, configuration, entry, is_default, extra))
         default_given = default_given or menu.default is not None
     return tuple(found)
@@ -96,13 +103,28 @@ def _kernel(configuration: Configuration, entry: BootEntry) -> tuple[BootFile | 
     To syslinux words after the path are arguments, to U-Boot blanks belong to the path. So: the whole value
     where it is a file, else the first word.
     """
-    if entry.kernel is None or entry.reasons:
+    if entry.kernel is None or entry.kind is not Kind.LINUX:
         return None, ""
     whole = locate(configuration, entry.kernel)
     path, _, arguments = entry.kernel.partition(" ")
     if whole.problem is None or not arguments:
-        return whole, ""
-    return locate(configuration, path), arguments.strip()
+        return _by_magic(configuration, entry, whole), ""
+    return _by_magic(configuration, entry, locate(configuration, path)), arguments.strip()
+
+
+# To syslinux `KERNEL x.bin` is a boot sector and `x.img` a floppy image, to U-Boot both are kernels (its own
+# documentation has kernels/install.bin): the file decides.
+_UNCLEAR = (".bin", ".img")
+
+
+def _by_magic(configuration: Configuration, entry: BootEntry, file: BootFile) -> BootFile:
+    if entry.kernel_keyword != "KERNEL" or file.problem or not file.path.lower().endswith(_UNCLEAR):
+        return file
+    try:
+        problem = inspect(configuration.volume.read(file.path, HEAD_SIZE), file.size).problem
+    except PathError as error:
+        problem = error.message
+    return replace(file, problem=f"{file.path}: {problem}") if problem else file
 
 
 def _initrds(configuration: Configuration, entry: BootEntry) -> tuple[BootFile, ...]:

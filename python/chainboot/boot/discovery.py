@@ -116,7 +116,7 @@ def _mount(device: str, run: Runner, mounts: str) -> tuple[Volume, ...]:
         os.makedirs(target, mode=0o700, exist_ok=True)
         options = ",".join(filter(None, ("ro,nodev,nosuid,noexec", no_replay)))
         run(["mount", "-t", driver, "-o", options, f"/dev/{device}", target], check=True, timeout=_PATIENCE)
-    return (Volume(target, name, device=f"/dev/{device}", mounted=True),)
+    return (Volume(target, name, f"/dev/{device}", mounted=True, uuid=facts.get("UUID")),)
 
 
 def probe(device: str, run: Runner) -> dict[str, str]:

@@ -42,13 +42,15 @@ _LINKS = 40
 class Volume:
     """A file system (or a directory that looks like one) at `root` on this machine.
 
-    `name` is what a person calls it; `device` and `mounted` say what discovery mounted there.
+    `name` is what a person calls it; `device`, `mounted` and `uuid` (of the file system) say what discovery mounted
+    there.
     """
 
     root: str
     name: str
     device: str | None = None
     mounted: bool = False
+    uuid: str | None = None
 
     def follow(self, path: str) -> str:
         """The path inside the volume that `path` leads to, without links; raises `PathError` where it leads nowhere."""

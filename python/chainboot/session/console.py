@@ -14,6 +14,7 @@ from chainboot.boot.host import Host, read_host
 from chainboot.boot.kexec import perform, unload
 from chainboot.boot.plan import make_plan
 from chainboot.boot.preflight import host_objections, objections
+from chainboot.boot.sysappend import NO_STRINGS, SystemStrings, read_system
 from chainboot.boot.volume import Configuration
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner, interact, run
@@ -52,7 +53,7 @@ def serve() -> int:
     except OSError:
         words = ()
     settings, complaints = from_parameters(words)
-    console = Console(run=run, settings=settings, presence=Presence(), complaints=complaints)
+    console = Console(run=run, settings=settings, presence=Presence(), complaints=complaints, strings=read_system())
     return console.serve()
 
 
@@ -71,6 +72,7 @@ class Console:
     say: Callable[[str], None] = lambda text: print(text, flush=True)
     shell: Callable[[], int] = lambda: interact(["/bin/sh", "-i"], extra_env={"PS1": "chainboot# "})
     host: Callable[[], Host] = read_host
+    strings: SystemStrings = NO_STRINGS
     clock: Callable[[], int] = clock
     sys_block: str = "/sys/class/block"
     mounts: str = MOUNTS
@@ -83,7 +85,7 @@ class Console:
         attended = False
         while True:
             discovery = discover(self.run, sys_block=self.sys_block, mounts=self.mounts)
-            among = candidates(discovery.configurations)
+            among = candidates(discovery.configurations, self.strings)
             try:
                 choice = self._ask(discovery, among, message, attended)
             except TerminalGone:  # a line that hung up: /init opens the console anew
