@@ -114,3 +114,21 @@ def test_probe_reads_blkid_and_takes_its_no_for_an_answer() -> None:
     runner = FakeRunner({"blkid": Completed((), 2)})
     assert probe("vda", runner) == {}
     assert probe("vda", FakeRunner(blkid(vda="ext4")))["LABEL"] == "my disk"
+
+
+def test_a_disk_that_another_console_has_just_mounted_is_taken_as_it_is(
+    sys_block: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_root(tmp_path / "m/vda2", usual_conf())
+    mounted: list[str] = []
+    answers = {**blkid(vda2="ext4"), "mount": Completed((), 255, stderr="Device or resource busy")}
+    runner = FakeRunner(answers)
+
+    def ismount(path: str) -> bool:
+        mounted.append(path)
+        return len(mounted) > 1
+
+    monkeypatch.setattr("os.path.ismount", ismount)
+    found = discover(runner, sys_block=str(sys_block), mounts=str(tmp_path / "m"))
+    assert len(found.configurations) == 1
+    assert found.problems == ()

@@ -115,7 +115,11 @@ def _mount(device: str, run: Runner, mounts: str) -> tuple[Volume, ...]:
     if not os.path.ismount(target):
         os.makedirs(target, mode=0o700, exist_ok=True)
         options = ",".join(filter(None, ("ro,nodev,nosuid,noexec", no_replay)))
-        run(["mount", "-t", driver, "-o", options, f"/dev/{device}", target], check=True, timeout=_PATIENCE)
+        try:
+            run(["mount", "-t", driver, "-o", options, f"/dev/{device}", target], check=True, timeout=_PATIENCE)
+        except ChainbootError:
+            if not os.path.ismount(target):  # the session on another console may have been faster
+                raise
     return (Volume(target, name, f"/dev/{device}", mounted=True, uuid=facts.get("UUID")),)
 
 

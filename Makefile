@@ -1,0 +1,28 @@
+# The verbs of this repository. Nothing is decided here: each calls tools/ or a Python module.
+
+PYTHON := .venv/bin/python
+export PYTHONPATH := vm-tests
+
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap demo check image bench clean
+
+help: ## list these verbs
+	@sed -n 's/^\([a-z]*\):.* ## /  make \1\t/p' Makefile | expand -t 20
+
+bootstrap: ## install what is needed (the other verbs do it by themselves)
+	@tools/bootstrap
+
+demo: bootstrap ## boot the first stage in QEMU on this terminal
+	@$(PYTHON) -m chainboot_vm.demo
+
+check: bootstrap ## run everything: linters, types, unit tests, scenarios in QEMU
+	@tools/check
+
+image: bootstrap ## build the first stage's initrd and say what fills it
+	@$(PYTHON) -m chainboot_vm.first_stage
+
+bench: bootstrap ## measure the time to the menu and to the next kernel beside a bare kexec
+	@$(PYTHON) -m chainboot_vm.bench
+
+clean: ## remove what was generated, downloaded packages included (.venv stays)
+	rm -rf build

@@ -1,0 +1,105 @@
+"""The initrd that is tested, and variants of it that lack something.
+
+Knows the image builder and where its inputs are in this repository; knows nothing of what the image does.
+`python -m chainboot_vm.first_stage` builds it and prints what fills it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import lark
+from chainboot.errors import ChainbootError
+from chainboot.image.archive import Compression, write_archive
+from chainboot.image.build import build, build_image
+from chainboot.image.cpio import pack
+from chainboot.image.spec import ImageSpec
+from chainboot.image.sysroot import Sysroot as ImageSysroot
+from chainboot.process import Runner, run
+
+from chainboot_vm.architecture import architecture
+from chainboot_vm.artifacts import BUILD, REPOSITORY, key_of, key_of_files, once
+from chainboot_vm.sysroot import Sysroot, fetch
+
+LIBRARY = REPOSITORY / "python" / "chainboot"
+SPEC = REPOSITORY / "python" / "first-stage" / "image-spec.json"
+
+# A variant is booted once or twice, so it is compressed for a quick build.
+_VARIANT_LEVEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """An image. `without` are parts of paths: what contains one of them is left out after the image was built."""
+
+    name: str
+    without: tuple[str, ...] = ()
+    spec: Path = SPEC
+
+
+COMPLETE = Variant("first-stage")
+
+
+def initrd(
+    sysroot: Sysroot,
+    variant: Variant = COMPLETE,
+    *,
+    build_directory: Path = BUILD,
+    runner: Runner = run,
+    say: Callable[[str], None],
+) -> Path:
+    """The initrd of `variant`, built below `build_directory` unless it is there and nothing it is made of changed.
+
+    Beside the complete one are its report (`.txt`) and its manifest (`.json`). Raises `ChainbootError`.
+    """
+    packages = {"chainboot": LIBRARY, "lark": Path(lark.__file__).parent}
+    key = key_of(repr(variant), sysroot.key, key_of_files(variant.spec.parent, *packages.values()))
+    target = build_directory / f"{variant.name}-{sysroot.architecture.name}.initrd"
+
+    def make_complete(fresh: Path) -> None:
+        say("building the first stage")
+        manifest = target.with_suffix(".json")
+        made = build(
+            variant.spec,
+            sysroot.root,
+            fresh,
+            compression=Compression.ZSTD,
+            level=None,
+            packages=packages if variant.spec == SPEC else {},
+            manifest=manifest,
+            run=runner,
+            say=say,
+        )
+        target.with_suffix(".txt").write_text(made.describe().replace(str(fresh), str(target)) + "\n")
+
+    def make_variant(fresh: Path) -> None:
+        say(f"building the first stage without {', '.join(variant.without)}")
+        spec = ImageSpec.from_json(variant.spec.read_text(), variant.spec.name)
+        image = build_image(
+            spec, variant.spec.parent, ImageSysroot.open(sysroot.root), packages, runner, lambda _: None
+        )
+        kept = [entry for entry in image.entries if not any(part in entry.path for part in variant.without)]
+        for part in variant.without:
+            if not any(part in entry.path for entry in image.entries):
+                raise ChainbootError(f"the image has nothing whose path contains {part!r}, so it can not lack it")
+        nodes = ((entry.path, entry.node) for entry in kept)
+        write_archive(pack(nodes), fresh, Compression.ZSTD, _VARIANT_LEVEL, runner)
+
+    return once(target, key, make_variant if variant.without else make_complete)
+
+
+def main() -> None:
+    """`python -m chainboot_vm.first_stage [ARCHITECTURE]`"""
+    try:
+        sysroot = fetch(architecture(sys.argv[1] if len(sys.argv) > 1 else "x86_64"), say=print)
+        made = initrd(sysroot, say=print)
+    except ChainbootError as error:
+        sys.exit(f"error: {error}" + (f"\n(hint) {error.hint}" if error.hint else ""))
+    print(made.with_suffix(".txt").read_text(), end="")
+
+
+if __name__ == "__main__":
+    main()

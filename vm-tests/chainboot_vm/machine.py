@@ -1,0 +1,281 @@
+"""A running machine and its consoles, with the method names of the NixOS test driver.
+
+Knows processes, sockets and time; knows nothing of chainboot's screens. Scenarios depend on the protocols here, never
+on a class, so that the NixOS test driver's machine fits too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from chainboot.errors import ChainbootError
+from chainboot.process import pasteable
+
+from chainboot_vm.console import Console, Line
+
+# No wait is longer than this, however slow emulation is; a machine that hangs must not hang the tests.
+LONGEST_WAIT = 120
+SHOWN_LINES = 40
+_MONITOR_PROMPT = b"(qemu) "
+
+
+class Machine(Protocol):
+    """What a scenario may ask of a machine: the part of the NixOS test driver's that needs no shell in the guest."""
+
+    def start(self, allow_reboot: bool = False) -> None:
+        """Power on. Unless `allow_reboot`, a machine that resets itself is off."""
+
+    def wait_for_console_text(self, regex: str, timeout: int | None = None) -> None:
+        """Wait until whole lines on the first console match, and consume them. `timeout` is in seconds."""
+
+    def send_console(self, chars: str) -> None:
+        """Type on the first console."""
+
+    def send_monitor_command(self, command: str) -> str:
+        """Tell QEMU's monitor something, and return its answer."""
+
+    def crash(self) -> None:
+        """Simulate a sudden power failure."""
+
+    def wait_for_shutdown(self) -> None:
+        """Wait until the machine is off."""
+
+
+class ManyConsoles(Machine, Protocol):
+    """A machine with further serial consoles. The NixOS test driver has none; such scenarios run here only."""
+
+    def wait_for_text_on(self, console: int, regex: str, timeout: int | None = None) -> None:
+        """`wait_for_console_text` for console number `console`, counting from 0."""
+
+    def send_to(self, console: int, chars: str) -> None:
+        """`send_console` for console number `console`, counting from 0."""
+
+
+class MachineError(ChainbootError):
+    """The machine did not do what was waited for; the message ends in what its console said last."""
+
+
+class QemuMachine:
+    """QEMU as a child process, one socket for each console and one for its monitor.
+
+    `command` is `qemu.command_line`. `log` gets every console line with the seconds since the start; `say` hears what
+    is waited for, `echo` each line of the first console. Use it as a context manager: QEMU is dead afterwards,
+    whatever happened.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        say: Callable[[str], None] = lambda _: None,
+        echo: Callable[[str], None] = lambda _: None,
+        consoles: int = 1,
+    ) -> None:
+        self.consoles = tuple(Console() for _ in range(consoles))
+        self._command = tuple(command)
+        self._say = say
+        self._echo = echo
+        self._changed = threading.Condition()
+        self._sockets: list[socket.socket] = []
+        self._readers: list[threading.Thread] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._monitor: socket.socket | None = None
+        self._started = time.monotonic()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = log.open("w", encoding="utf-8")
+
+    def __enter__(self) -> QemuMachine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._kill()
+        for number, console in enumerate(self.consoles):
+            if console.partial:
+                self._write(number, Line(self._seconds(), console.partial))
+        self._log.close()
+
+    # -- the NixOS test driver's methods
+
+    def start(self, allow_reboot: bool = False) -> None:
+        if self.is_up():
+            return
+        self._kill()
+        argv = [*self._command, *([] if allow_reboot else ["-no-reboot"])]
+        ends: list[socket.socket] = []
+        self._sockets = []
+        for name in (*(f"console{number}" for number in range(len(self.consoles))), "monitor"):
+            ours, theirs = socket.socketpair()
+            self._sockets.append(ours)
+            ends.append(theirs)
+            argv += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
+            argv += ["-mon", f"chardev={name},mode=readline"] if name == "monitor" else ["-serial", f"chardev:{name}"]
+        self._log.write(f"$ {pasteable(argv)}\n")
+        self._note("starting")
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[end.fileno() for end in ends],
+        )
+        for end in ends:
+            end.close()
+        *consoles, self._monitor = self._sockets
+        self._readers = [
+            threading.Thread(target=self._read, args=(number, end), daemon=True) for number, end in enumerate(consoles)
+        ]
+        for reader in self._readers:
+            reader.start()
+        self._read_monitor()
+
+    def wait_for_console_text(self, regex: str, timeout: int | None = None) -> None:
+        self.wait_for_text_on(0, regex, timeout)
+
+    def send_console(self, chars: str) -> None:
+        self.send_to(0, chars)
+
+    def send_monitor_command(self, command: str) -> str:
+        self._note(f"monitor: {command}")
+        if self._monitor is None or not self.is_up():
+            raise MachineError(f"the machine is off and can not be told: {command}")
+        self._monitor.sendall(f"{command}\n".encode())
+        answer = self._read_monitor()
+        # The readline echoes what was typed, with cursor movements, as the first line.
+        return answer.partition("\n")[2].replace("\r", "")
+
+    def crash(self) -> None:
+        self._note("power failure")
+        self._kill()
+
+    def wait_for_shutdown(self) -> None:
+        self._note("waiting for the machine to be off")
+        if self._process is None:
+            return
+        try:
+            self._process.wait(LONGEST_WAIT)
+        except subprocess.TimeoutExpired as error:
+            raise self._failure(0, f"the machine was still on after {LONGEST_WAIT} s") from error
+
+    def is_up(self) -> bool:
+        """Whether QEMU runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @contextlib.contextmanager
+    def subtest(self, name: str) -> Iterator[None]:
+        """Say what the next steps are about."""
+        self._note(f"subtest: {name}")
+        yield
+
+    # -- further consoles
+
+    def wait_for_text_on(self, console: int, regex: str, timeout: int | None = None) -> None:
+        wanted = _plain(regex) + (f" on console {console}" if console else "")
+        self._note(f"waiting for {wanted}")
+        pattern = re.compile(regex)
+        limit = LONGEST_WAIT if timeout is None else min(timeout, LONGEST_WAIT)
+        until = time.monotonic() + limit
+        with self._changed:
+            while not self.consoles[console].search(pattern):
+                # A reader ends after the last byte, so nothing can follow that has not been searched.
+                if not self._readers[console].is_alive() and not self.consoles[console].search(pattern):
+                    code = None if self._process is None else self._process.wait()
+                    raise self._failure(console, f"QEMU ended (exit code {code}) before the console said {wanted}")
+                if time.monotonic() >= until:
+                    raise self._failure(console, f"the console did not say {wanted} within {limit} s")
+                self._changed.wait(min(1.0, max(0.0, until - time.monotonic())))
+
+    def send_to(self, console: int, chars: str) -> None:
+        self._note(f"typing {chars!r}" + (f" on console {console}" if console else ""))
+        if not self.is_up():
+            raise MachineError(f"the machine is off and can not be typed to: {chars!r}")
+        self._sockets[console].sendall(chars.encode())
+
+    # -- inside
+
+    def _read(self, number: int, end: socket.socket) -> None:
+        while True:
+            try:
+                data = end.recv(65536)
+            except OSError:
+                data = b""
+            with self._changed:
+                for line in self.consoles[number].feed(data, self._seconds()):
+                    self._write(number, line)
+                    if number == 0:
+                        self._echo(line.text)
+                if not data:
+                    self._changed.notify_all()
+                    return
+                self._changed.notify_all()
+
+    def _read_monitor(self) -> str:
+        assert self._monitor is not None
+        self._monitor.settimeout(LONGEST_WAIT)
+        answer = b""
+        while not answer.endswith(_MONITOR_PROMPT):
+            try:
+                data = self._monitor.recv(4096)
+            except OSError as error:
+                raise self._failure(0, "QEMU's monitor does not answer") from error
+            if not data:
+                code = None if self._process is None else self._process.wait()
+                raise self._failure(0, f"QEMU ended with exit code {code}; see {self._log.name}")
+            answer += data
+        return answer.removesuffix(_MONITOR_PROMPT).decode("utf-8", "replace")
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        for reader in self._readers:
+            reader.join()  # ends by itself: QEMU's end of the socket is closed
+        for end in self._sockets:
+            end.close()
+        self._readers, self._sockets, self._monitor = [], [], None
+
+    def _failure(self, console: int, what: str) -> MachineError:
+        said = "".join(f"\n  | {text}" for text in self.consoles[console].tail(SHOWN_LINES))
+        return _verbatim(f"{what}. The console's last lines:{said or ' none'}")
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def _note(self, what: str) -> None:
+        with self._changed:
+            self._log.write(f"[{self._seconds():8.2f}] -- {what}\n")
+            self._log.flush()
+        self._say(what)
+
+    def _write(self, number: int, line: Line) -> None:
+        name = f"{number} " if len(self.consoles) > 1 else ""
+        self._log.write(f"[{line.seconds:8.2f}] {name}{line.text}\n")
+        self._log.flush()
+
+
+class _ConsoleError(MachineError):
+    """An error whose message has lines of its own; what they hold has been made readable already."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def _plain(regex: str) -> str:
+    """`regex` as a person reads it: without the backslashes that re.escape puts before blanks and dots."""
+    return repr(re.sub(r"\\([^A-Za-z0-9])", r"\1", regex).rstrip("\n"))
+
+
+def _verbatim(message: str) -> MachineError:
+    return _ConsoleError(message)

@@ -1,0 +1,55 @@
+"""The system that is booted in place of a NixOS: an initrd that says which one it is and what it was told.
+
+Knows the lines it prints, which scenarios wait for; `base` and `mark` are archives for the kernel to unpack one over
+the other. Each is uncompressed, as archives may be joined only then without a thought for where one ends.
+"""
+
+from __future__ import annotations
+
+from chainboot.image import cpio
+
+from chainboot_vm.sysroot import Sysroot
+
+GENERATION = "payload: generation "
+COMMAND_LINE = "payload: command line: "
+UP = "payload: up"
+AGAIN = "payload: press Enter to reset the machine and see the menu again"
+
+_MARK_FILE = "generation"
+
+_INIT = f"""\
+#!/bin/busybox sh
+# Whole lines only: a console is read line by line.
+/bin/busybox mkdir -p /proc
+/bin/busybox mount -t proc proc /proc
+generation='unknown: the initrd has no /{_MARK_FILE}'
+[ -r /{_MARK_FILE} ] && read -r generation </{_MARK_FILE}
+read -r command_line </proc/cmdline
+/bin/busybox printf '\\n{GENERATION}%s\\n' "$generation"
+/bin/busybox printf '{COMMAND_LINE}%s\\n' "$command_line"
+echo '{UP}'
+echo '{AGAIN}'
+read -r nothing
+/bin/busybox reboot -f
+# PID 1 must not end, or the kernel panics before the machine has reset.
+while :; do /bin/busybox sleep 1; done
+"""
+
+
+def base(sysroot: Sysroot) -> bytes:
+    """busybox and /init."""
+    busybox = (sysroot.root / "bin" / "busybox").read_bytes()
+    return _archive(
+        ("/bin", cpio.Directory(0o755)),
+        ("/bin/busybox", cpio.File(0o755, busybox)),
+        ("/init", cpio.File(0o755, _INIT.encode())),
+    )
+
+
+def mark(generation: str) -> bytes:
+    """The file by which /init knows its generation."""
+    return _archive((f"/{_MARK_FILE}", cpio.File(0o644, f"{generation}\n".encode())))
+
+
+def _archive(*nodes: tuple[str, cpio.Node]) -> bytes:
+    return b"".join(cpio.pack(nodes))
