@@ -43,6 +43,14 @@ def test_list_numbers_the_entries(chainboot: Call, nixos_root: Path) -> None:
     assert lines[2].startswith("3  nixos-42-hardened  NixOS - Configuration 42-hardened (")
 
 
+def test_several_configurations_are_told_apart(chainboot: Call, nixos_root: Path) -> None:
+    (nixos_root / "extlinux.conf").write_text("LABEL other\nLINUX /boot/nixos/gone\n")
+    lines = chainboot("list", "--root", nixos_root).out.splitlines()
+    assert lines[0] == f"{nixos_root}: /boot/extlinux/extlinux.conf"
+    assert lines[8] == f"{nixos_root}: /extlinux.conf"
+    assert lines[9].startswith("8  other")
+
+
 def test_list_json_has_the_documented_fields(chainboot: Call, nixos_root: Path) -> None:
     result = chainboot("list", "--root", nixos_root, "--json")
     found = json.loads(result.out)
@@ -194,14 +202,38 @@ def test_check_exits_by_severity(chainboot: Call, shape: str, code: int) -> None
 def test_check_reports_each_finding_with_its_place(chainboot: Call) -> None:
     result = chainboot("check", CORPUS / "damaged")
     firsts = [line for line in result.out.splitlines() if line.startswith("/")]
-    assert [line.split(": ")[0].rsplit("/", 1)[1] for line in firsts] == [
-        "extlinux.conf:15:1",
-        "extlinux.conf:18:1",
-        "extlinux.conf:22:1",
-        "extlinux.conf:23:1",
-        "extlinux.conf:26:1",
+    places = [(line.split(": ")[0].rsplit("/", 1)[1], line.rsplit("[", 1)[1]) for line in firsts]
+    assert places == [
+        ("extlinux.conf:15:1", "no-append]"),
+        ("extlinux.conf:16:9", "missing-file]"),
+        ("extlinux.conf:18:1", "no-append]"),
+        ("extlinux.conf:20:9", "missing-file]"),
+        ("extlinux.conf:22:1", "no-keyword]"),
+        ("extlinux.conf:23:1", "unbootable]"),
+        ("extlinux.conf:26:1", "no-append]"),
+        ("extlinux.conf:28:10", "missing-file]"),
     ]
-    assert result.err == "chainboot: 3 errors, 2 warnings\n"
+    assert all(Path(line.split(":")[0]).is_file() for line in firsts), "an editor can go there"
+    assert result.err == "chainboot: 3 errors, 5 warnings, 2 notes (--all shows them)\n"
+
+
+def test_check_shows_notes_where_they_are_asked_for(chainboot: Call) -> None:
+    result = chainboot("check", CORPUS / "nixos-24.05-wait")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "chainboot: 0 errors, 0 warnings, 1 note (--all shows them)\n"
+    result = chainboot("check", CORPUS / "nixos-24.05-wait", "--all")
+    assert (result.code, result.err) == (0, "chainboot: 0 errors, 0 warnings, 1 note\n")
+    assert "info: TIMEOUT 0 waits for ever [timeout-zero]" in result.out
+    found = json.loads(chainboot("check", CORPUS / "nixos-24.05-wait", "--json").out)
+    assert (found["errors"], found["warnings"], found["infos"], len(found["diagnostics"])) == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize("shape", sorted(path.name for path in CORPUS.glob("nixos-*") if path.is_dir()))
+def test_what_nixos_writes_is_clean(chainboot: Call, shape: str) -> None:
+    edited = shape == "nixos-edited-default"  # a person has changed DEFAULT there, as the file's comment suggests
+    result = chainboot("check", CORPUS / shape)
+    assert result.code == (1 if edited else 0)
+    assert result.err.startswith(f"chainboot: 0 errors, {'1 warning' if edited else '0 warnings'}")
 
 
 def call_program(*arguments: str, **options: str) -> subprocess.CompletedProcess[str]:

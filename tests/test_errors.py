@@ -29,3 +29,8 @@ def test_a_long_line_is_shown_around_the_caret() -> None:
 def test_tabs_keep_the_caret_in_its_place() -> None:
     shown = Diagnostic(Severity.ERROR, "c", "m", SourcePosition("f", 1, 3), "\t\tHERE").format().split("\n")
     assert shown[1].index("HERE") == shown[2].index("^")
+
+
+def test_the_place_can_be_named_as_a_person_gave_it() -> None:
+    found = Diagnostic(Severity.ERROR, "c", "m", SourcePosition("/boot/x", 1, 2))
+    assert found.format("my\x1bdisk") == "my\N{REPLACEMENT CHARACTER}disk/boot/x:1:2: error: m [c]"

@@ -27,7 +27,8 @@ BESIDE_MAY_USE = ("text", "errors", "process", "image")
 
 # Files that design.md marks as pure: no I/O, no subprocess, no environment.
 PURE = (
-    "text", "errors", "settings", "listing", "extlinux/parser", "extlinux/entry", "extlinux/default", "extlinux/menu",
+    "text", "errors", "settings", "listing",
+    *(f"extlinux/{path.stem}" for path in sorted((PACKAGE / "extlinux").glob("*.py")) if path.stem != "__init__"),
     "boot/cmdline", "boot/kernel", "boot/plan", "session/choice", "session/events", "session/state", "session/screen",
     "session/frame", "session/layout", "session/editor", "session/keys",
 )  # fmt: skip

@@ -21,7 +21,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _listing(verbs.add_parser("list", help="the entries, numbered, with the default"))
-    _listing(verbs.add_parser("check", help="what is wrong with a configuration, its entries and their files"))
+    check = verbs.add_parser("check", help="what is wrong with a configuration, its entries and their files")
+    _listing(check)
+    check.add_argument("--all", action="store_true", help="show notes too, not only errors and warnings")
     show = verbs.add_parser("show", help="everything about one entry")
     plan = verbs.add_parser("plan", help="what booting an entry would run, step by step")
     boot = verbs.add_parser("boot", help="boot an entry by kexec")
@@ -37,6 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     _common(menu)
     for verb in (boot, menu):
         verb.add_argument("--dry-run", action="store_true", help="print exactly what would run, and run nothing")
+    _writing(
+        verbs.add_parser("fmt", help="print a configuration in canonical form, or give it that form"),
+        verbs.add_parser("set-default", help="make an entry the default, in the configuration file"),
+    )
     _image(verbs.add_parser("image", help="build a first-stage initrd from an image spec and a sysroot"))
     console = verbs.add_parser("console", help="the first stage's menu on this console, over all disks")
     console.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")
@@ -57,6 +63,20 @@ def _listing(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("path", nargs="?", metavar="PATH", help="short for --root DIR or --config FILE")
     _common(verb)
     _json(verb)
+
+
+def _writing(fmt: argparse.ArgumentParser, set_default: argparse.ArgumentParser) -> None:
+    set_default.add_argument("entry", metavar="ENTRY", help="a label or a number")
+    set_default.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
+    set_default.add_argument(
+        "--force", action="store_true", help="also an entry that cannot boot, and a file that another program writes"
+    )
+    for verb in (fmt, set_default):
+        verb.add_argument("path", nargs="?", metavar="PATH", help="short for --root DIR or --config FILE")
+        _common(verb)
+    either = fmt.add_mutually_exclusive_group()
+    either.add_argument("--check", action="store_true", help="print what is not canonical; exit with 1 if anything is")
+    either.add_argument("--write", action="store_true", help="replace the file by its canonical form")
 
 
 def _image(verb: argparse.ArgumentParser) -> None:

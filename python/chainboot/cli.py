@@ -99,7 +99,13 @@ def _find(options: argparse.Namespace) -> tuple[tuple[Configuration, ...], tuple
 def _report(configurations: Sequence[Configuration]) -> None:
     for configuration in configurations:
         for diagnostic in configuration.menu.diagnostics:
-            _talk(diagnostic.format())
+            _talk(diagnostic.format(_root(configuration)))
+
+
+def _root(configuration: Configuration) -> str:
+    """What stands before a path of the volume so that an editor finds it: the directory as it was given."""
+    volume = configuration.volume
+    return "" if volume.mounted else volume.name.rstrip("/")
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -188,15 +194,21 @@ def _decide(options: argparse.Namespace) -> tuple[Candidate, Host, BootPlan]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from chainboot.boot.findings import findings
+    from chainboot.boot.host import read_host
+    from chainboot.boot.inspection import findings
     from chainboot.listing import check_json
 
-    found = findings(*_find(options))
+    configurations, among = _find(options)
+    found = findings(configurations, among, read_host().machine)
     if options.json:
         _print_json(check_json(found))
     else:
-        print("".join(f"{finding.format()}\n" for finding in found), end="")
-        _talk(f"chainboot: {_count(found, Severity.ERROR)} errors, {_count(found, Severity.WARNING)} warnings")
+        shown = [finding for finding in found if options.all or finding.severity is not Severity.INFO]
+        print("".join(f"{finding.format(_root(configurations[0]))}\n" for finding in shown), end="")
+        counts = [_counted(found, Severity.ERROR, "error"), _counted(found, Severity.WARNING, "warning")]
+        if _count(found, Severity.INFO):
+            counts.append(_counted(found, Severity.INFO, "note") + ("" if options.all else " (--all shows them)"))
+        _talk(f"chainboot: {', '.join(counts)}")
     if _count(found, Severity.ERROR):
         return EXIT_USAGE
     return EXIT_FAILED if _count(found, Severity.WARNING) else EXIT_OK
@@ -204,6 +216,11 @@ def _check(options: argparse.Namespace) -> int:
 
 def _count(found: Sequence[Diagnostic], severity: Severity) -> int:
     return sum(finding.severity is severity for finding in found)
+
+
+def _counted(found: Sequence[Diagnostic], severity: Severity, what: str) -> str:
+    number = _count(found, severity)
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _menu(options: argparse.Namespace) -> int:
@@ -218,6 +235,56 @@ def _menu(options: argparse.Namespace) -> int:
     options.entry, options.cmdline, options.append = str(candidate.index), cmdline, []
     options.dry_run = options.dry_run or os.geteuid() != 0
     return _boot(options)
+
+
+def _fmt(options: argparse.Namespace) -> int:
+    from chainboot.boot.change import canonical_change
+    from chainboot.boot.source import configurations
+
+    found = configurations(path=options.path, root=options.root, config=options.config)
+    if len(found) > 1 and not (options.check or options.write):
+        message = f"there are several configurations: {', '.join(configuration.path for configuration in found)}"
+        raise ChainbootError(message, hint="name one with --config, or use --check or --write")
+    changes = [canonical_change(configuration) for configuration in found]
+    if options.check:
+        print("".join(change.difference() for change in changes), end="")
+        return EXIT_FAILED if any(change.needed for change in changes) else EXIT_OK
+    if not options.write:
+        _print_file(changes[0].after)
+        return EXIT_OK
+    for change in changes:
+        if change.needed:
+            change.write()
+        _talk(f"chainboot: {printable(change.place)} {'is now' if change.needed else 'was already'} in canonical form")
+    return EXIT_OK
+
+
+def _print_file(data: bytes) -> None:
+    """A file as it is, or made harmless where a terminal would read it."""
+    if sys.stdout.isatty():
+        print("\n".join(printable(line) for line in data.decode("utf-8", "surrogateescape").split("\n")), end="")
+    else:
+        sys.stdout.buffer.write(data)
+
+
+def _set_default(options: argparse.Namespace) -> int:
+    from chainboot.boot.candidate import choose
+    from chainboot.boot.change import default_change
+
+    among = _find(options)[1]
+    candidate = choose(among, options.entry)
+    change = default_change(among, candidate, force=options.force)
+    label, place = printable(candidate.entry.label), printable(change.place)
+    for note in change.notes:
+        _talk(f"chainboot: note: {printable(note)}")
+    if not change.needed:
+        _talk(f"chainboot: {label} is already the default of {place}; nothing was written")
+    elif options.dry_run:
+        print(change.difference(), end="")
+    else:
+        change.write()
+        _talk(f"chainboot: {label} is now the default of {place}")
+    return EXIT_OK
 
 
 def _image(options: argparse.Namespace) -> int:
@@ -259,6 +326,8 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check": _check,
     "boot": _boot,
     "menu": _menu,
+    "fmt": _fmt,
+    "set-default": _set_default,
     "image": _image,
     "console": _console,
 }

@@ -46,9 +46,12 @@ class Diagnostic:
     source_line: str | None = None
     hint: str | None = None
 
-    def format(self) -> str:
-        """The finding as a person reads it: position, message, the line with a caret, the hint."""
-        where = f"{self.position}: " if self.position else ""
+    def format(self, root: str = "") -> str:
+        """The finding as a person reads it: position, message, the line with a caret, the hint.
+
+        `root` is what a person calls the place that file names start from: "disk" makes /boot/x disk/boot/x.
+        """
+        where = f"{printable(root)}{self.position}: " if self.position else ""
         lines = [f"{where}{self.severity.value}: {printable(self.message)} [{self.code}]"]
         if self.source_line is not None and self.position is not None:
             lines += _excerpt(self.source_line, self.position.column)

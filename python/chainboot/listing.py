@@ -183,6 +183,7 @@ def check_json(found: Sequence[Diagnostic]) -> Json:
     return {
         "errors": sum(finding.severity is Severity.ERROR for finding in found),
         "warnings": sum(finding.severity is Severity.WARNING for finding in found),
+        "infos": sum(finding.severity is Severity.INFO for finding in found),
         "diagnostics": [diagnostic_json(finding) for finding in found],
     }
 
@@ -191,12 +192,21 @@ _LABEL_CELLS = 40
 
 
 def list_text(among: Sequence[Candidate]) -> str:
-    """The entries, one line each: number, label, title, default, and why it cannot boot."""
+    """The entries, one line each: number, label, title, default, and why it cannot boot.
+
+    Where they come from several configurations, each gets a line of its own before its entries.
+    """
     labels = [clip(printable(candidate.entry.label), _LABEL_CELLS) for candidate in among]
     column = max((width(label) for label in labels), default=0)
     digits = len(str(len(among)))
     lines = []
-    for candidate, label in zip(among, labels, strict=True):
+    sources = [(candidate.configuration.volume.name, candidate.configuration.path) for candidate in among]
+    several = len(set(sources)) > 1
+    before: tuple[str, str] | None = None
+    for candidate, label, source in zip(among, labels, sources, strict=True):
+        if several and source != before:
+            lines.append(f"{printable(': '.join(source))}\n")
+        before = source
         line = (
             f"{candidate.index:>{digits}}  {label}{' ' * (column - width(label))}  {printable(candidate.entry.title)}"
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from chainboot.extlinux.entry import Kind
-from chainboot.extlinux.evaluation import ENTRY_LIMIT, INCLUDE_DEPTH, resolve
+from chainboot.extlinux.evaluation import ENTRY_LIMIT, INCLUDE_DEPTH, INCLUDE_FILES, resolve
 from chainboot.extlinux.findings import DIAGNOSTIC_LIMIT
+from chainboot.extlinux.label import TEXT_LIMIT
 from chainboot.extlinux.menu import BootMenu, Row
-from chainboot.extlinux.parser import LINE_LIMIT, parse
+from chainboot.extlinux.parser import LINE_LIMIT, SIZE_LIMIT, Document, parse
 from chainboot.extlinux.tree import MENU_DEPTH
 
 
@@ -299,9 +300,10 @@ def test_sysappend_masks(text: str, masks: list[int]) -> None:
 
 
 def test_variables_of_u_boot_are_named() -> None:
-    (entry,) = menu("LABEL a\nLINUX /${kernel}\nAPPEND $HOME ${console} $(b) ${a b} ${console} ${open\n").entries
-    assert entry.needs_env == ("kernel", "console", "b")
-    assert entry.append == "$HOME ${console} $(b) ${a b} ${console} ${open"
+    text = "$HOME ${console} $(b) ${a b} ${console} ${serial#} ${} ${open"
+    (entry,) = menu(f"LABEL a\nLINUX /${{kernel}}\nAPPEND {text}\n").entries
+    assert entry.needs_env == ("kernel", "console", "serial#", "b")
+    assert entry.append == text
 
 
 def test_initrds_add_up_where_that_is_asked_for() -> None:
@@ -328,3 +330,50 @@ def test_entries_are_bounded() -> None:
     found = menu("LABEL a\n" * (ENTRY_LIMIT + 2))
     assert len(found.entries) == ENTRY_LIMIT
     assert "entry-limit" in codes(menu("LABEL a\n" * 10 + "".join(f"LABEL l{n}\n" for n in range(ENTRY_LIMIT))))
+
+
+def test_the_text_of_all_entries_together_is_bounded() -> None:
+    found = menu(f"APPEND {'x' * (TEXT_LIMIT // 8)}\n" + "LABEL a\n" * 10)
+    assert len(found.entries) == 8
+    message = "entry 9 is one too many: it and all that follow were left out"
+    assert message in {finding.message for finding in found.diagnostics}
+
+
+def test_names_of_menus_are_cut_in_the_path_of_an_entry_only() -> None:
+    found = menu(f"MENU BEGIN {'x' * 1000}\nLABEL a\n")
+    assert (found.entries[0].menu_path, found.menus[1].tag) == (("x" * 80,), "x" * 1000)
+
+
+def test_included_files_together_are_as_long_as_one_may_be() -> None:
+    read: list[str] = []
+
+    def read_include(name: str) -> Document:
+        read.append(name)
+        return parse(b"#" * (SIZE_LIMIT // 4), name)
+
+    found = resolve(parse(b"".join(b"INCLUDE %d\n" % number for number in range(20)), "f"), read_include)
+    assert read == ["0", "1", "2", "3", "4"], "nothing is read once there is too much"
+    assert codes(found) == ["include-limit"] * 16
+    message = "4 was left out: the included files are too many or too large"
+    assert found.diagnostics[0].message == message
+
+
+def test_a_long_file_is_not_included_without_end() -> None:
+    found = menu("INCLUDE long.cfg\n" * 5, long_cfg=f"LABEL a\nSAY {'x' * (SIZE_LIMIT // 3)}\n")
+    assert len(found.entries) == 2
+    assert "include-limit" in codes(found)
+    assert found.diagnostics[0].message.endswith(
+        f"long.cfg was left out: with it there would be more than {LINE_LIMIT} lines or {SIZE_LIMIT} characters"
+    )
+
+
+def test_the_number_of_included_files_is_bounded() -> None:
+    found = menu("".join(f"INCLUDE f{n}\n" for n in range(INCLUDE_FILES + 3)), **{f"f{n}": "" for n in range(300)})
+    assert codes(found) == ["include-limit"] * 3
+
+
+def test_help_of_a_label_and_of_a_submenu_adds_up() -> None:
+    text = "TEXT HELP\none\nENDTEXT\nTEXT HELP\ntwo\nENDTEXT\n"
+    found = menu(f"{text}LABEL a\n{text}MENU BEGIN\n{text}LABEL b\n")
+    assert found.entries[0].help == ("one", "two")
+    assert [each.help for each in found.menus] == [(), ("one", "two")]

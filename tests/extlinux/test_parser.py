@@ -67,6 +67,28 @@ def test_text_without_an_end_goes_to_the_end_of_the_file(data: bytes) -> None:
     assert [finding.code for finding in document.diagnostics] == ["unterminated-text"]
 
 
+def test_endtext_is_the_first_word_of_its_line_whatever_blank_follows() -> None:
+    (block, linux) = parse(b"TEXT HELP\nx\nENDTEXT\vtail\nLINUX k", "f").nodes
+    assert block == TextBlock(block.position, "TEXT HELP", ("x",), True)
+    assert isinstance(linux, Directive)
+
+
+def test_a_carriage_return_before_endtext_is_no_indent() -> None:
+    document = parse(b"TEXT HELP\nx\n\rENDTEXT", "f")
+    (block,) = document.nodes
+    assert block == TextBlock(block.position, "TEXT HELP", ("x", "\rENDTEXT"), False)
+    assert [finding.code for finding in document.diagnostics] == ["unterminated-text"]
+
+
+def test_keywords_are_ascii() -> None:
+    assert directives("L\N{LATIN SMALL LETTER DOTLESS I}NUX k\n\N{KELVIN SIGN}ERNEL k".encode()) == []
+
+
+def test_junk_is_kept_without_the_blanks_around_it() -> None:
+    nodes = parse(b" \t(junk x \r\n\r#\n", "f").nodes
+    assert [node.text for node in nodes if isinstance(node, Junk)] == ["(junk x", "\r#"]
+
+
 @pytest.mark.parametrize(
     ("data", "code", "shown"),
     [

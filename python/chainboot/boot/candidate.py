@@ -127,6 +127,10 @@ def _by_magic(configuration: Configuration, entry: BootEntry, file: BootFile) ->
     return replace(file, problem=f"{file.path}: {problem}") if problem else file
 
 
+# Microcode for two vendors, modules, an initramfs: real entries have four. Each file is looked for, so it is bounded.
+_INITRD_LIMIT = 32
+
+
 def _initrds(configuration: Configuration, entry: BootEntry) -> tuple[BootFile, ...]:
     """The initrds in order. A comma separates (syslinux), unless a file has the whole value as its name (U-Boot)."""
     if entry.initrd is None:
@@ -135,6 +139,8 @@ def _initrds(configuration: Configuration, entry: BootEntry) -> tuple[BootFile, 
     if whole.problem is None or "," not in entry.initrd:
         return (_without_header(configuration, whole),)
     parts = [part.strip() for part in entry.initrd.split(",") if part.strip()]
+    if len(parts) > _INITRD_LIMIT:
+        return (replace(whole, problem=f"{len(parts)} files are named, and {_INITRD_LIMIT} is the most there can be"),)
     return tuple(_without_header(configuration, locate(configuration, part)) for part in parts)
 
 

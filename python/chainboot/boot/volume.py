@@ -169,6 +169,15 @@ class Configuration:
             return (path, f"/boot{path}")
         return (path, path.removeprefix("/boot")) if path.startswith("/boot/") else (path,)
 
+    def read_include(self, name: str) -> Document | None:
+        """The file that an INCLUDE of this configuration names, parsed; None where there is none."""
+        for candidate in self.alternatives(name):
+            try:
+                return parse(self.volume.read(candidate, SIZE_LIMIT + 1), normalise(candidate))
+            except PathError:
+                continue
+        return None
+
 
 def find_configurations(volume: Volume) -> tuple[str, ...]:
     """The paths of all configurations in a volume, best first, each file once (by device and inode)."""
@@ -193,13 +202,4 @@ def read_configuration(volume: Volume, path: str) -> Configuration:
     except PathError as error:
         raise NotFoundError(f"no configuration: {error.message} (in {volume.name})") from error
     bare = Configuration(volume, path, BootMenu(path))
-
-    def read_include(name: str) -> Document | None:
-        for candidate in bare.alternatives(name):
-            try:
-                return parse(volume.read(candidate, SIZE_LIMIT + 1), normalise(candidate))
-            except PathError:
-                continue
-        return None
-
-    return Configuration(volume, path, resolve(document, read_include))
+    return Configuration(volume, path, resolve(document, bare.read_include))

@@ -86,6 +86,10 @@ def split_hotkey(text: str) -> tuple[str | None, str]:
     return (after[0].lower() if caret and after else None), text.replace("^", "")
 
 
+# Beside letters and digits; `serial#` and `ethaddr` are U-Boot's own (doc/usage/environment.rst).
+_NAME_SIGNS = str.maketrans("", "", "_#.-")
+
+
 def environment_names(texts: Iterable[str | None]) -> tuple[str, ...]:
     """The variables that U-Boot would put in (`${name}`, `$(name)`; common/cli_simple.c), in order, each once."""
     names: dict[str, None] = {}
@@ -95,7 +99,7 @@ def environment_names(texts: Iterable[str | None]) -> tuple[str, ...]:
         for opening, closing in (("${", "}"), ("$(", ")")):
             for part in text.split(opening)[1:]:
                 name, end, _ = part.partition(closing)
-                if end and name.replace("_", "").isalnum():
+                if end and name.translate(_NAME_SIGNS).isalnum():
                     names[name] = None
     return tuple(names)
 

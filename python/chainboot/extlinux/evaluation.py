@@ -13,9 +13,10 @@ from chainboot.errors import Diagnostic, Severity, SourcePosition
 from chainboot.extlinux.default import choose_default
 from chainboot.extlinux.entry import BootEntry
 from chainboot.extlinux.findings import Findings
-from chainboot.extlinux.label import LABEL_DIRECTIVES, Label, locked_by
+from chainboot.extlinux.included import IncludedFiles
+from chainboot.extlinux.label import LABEL_DIRECTIVES, TEXT_LIMIT, Label, locked_by, size
 from chainboot.extlinux.menu import LOOK, BootMenu
-from chainboot.extlinux.parser import LINE_LIMIT, Directive, Document, Junk, TextBlock, integer
+from chainboot.extlinux.parser import LINE_LIMIT, SIZE_LIMIT, Directive, Document, Junk, TextBlock, integer
 from chainboot.extlinux.tree import MENU_DEPTH, MenuTree
 
 # syslinux `doc/syslinux.txt`: "INCLUDE can be nested up to 16 levels deep". That alone bounds nothing: 16 files that
@@ -46,7 +47,7 @@ class _Evaluation:
 
     def __init__(self, main: Document, read_include: ReadInclude, accumulate_initrds: bool) -> None:
         self.main = main
-        self.read_include = read_include
+        self.files = IncludedFiles(read_include, INCLUDE_FILES)
         self.accumulate_initrds = accumulate_initrds
         self.result = BootMenu(main.name)
         self.entries: list[BootEntry] = []
@@ -57,8 +58,7 @@ class _Evaluation:
         self.default_at: Directive | None = None
         self.locks: list[str] = []
         self.including: list[str] = [main.name]
-        self.lines_left = LINE_LIMIT
-        self.by_name: dict[str, Document | None] = {}
+        self.text_left = TEXT_LIMIT
         self.findings = Findings()
 
     def read(self, document: Document) -> None:
@@ -82,7 +82,7 @@ class _Evaluation:
         if self.label is not None:
             self.label.help += node.lines
         elif self.tree.current:
-            self.tree.menu = replace(self.tree.menu, help=self.tree.menu.help + node.lines)
+            self.tree.add_help(node.lines)
 
     # other files
 
@@ -94,25 +94,22 @@ class _Evaluation:
             self.warn("include-without-file", f"{node.keyword} names no file", node)
         elif len(self.including) > INCLUDE_DEPTH:
             self.warn("include-depth", f"{name} is nested deeper than {INCLUDE_DEPTH} files and was left out", node)
-        elif (included := self._included(name)) is None:
+        elif (included := self.files.find(name)) is None and self.files.full:
+            self.warn("include-limit", f"{name} was left out: the included files are too many or too large", node)
+        elif included is None:
             self.warn("include-missing", f"{name} could not be read; the rest of the configuration stands", node)
         elif included.name in self.including:
             loop = " -> ".join([*self.including[self.including.index(included.name) :], included.name])
             self.warn("include-loop", f"{name} was left out, because it includes itself: {loop}", node)
-        elif len(included.lines) > self.lines_left:
-            message = f"{name} was left out: with it there would be more than {LINE_LIMIT} lines"
+        elif not self.files.admits(included):
+            message = (
+                f"{name} was left out: with it there would be more than {LINE_LIMIT} lines or {SIZE_LIMIT} characters"
+            )
             self.warn("include-limit", message, node)
         else:
             self._read_included(included, replace(node, value=tag) if tag else None)
 
-    def _included(self, name: str) -> Document | None:
-        """A file is read once, however often it is included (Debian includes stdmenu.cfg many times)."""
-        if name not in self.by_name and len(self.by_name) < INCLUDE_FILES:
-            self.by_name[name] = self.read_include(name)
-        return self.by_name.get(name)
-
     def _read_included(self, document: Document, begin: Directive | None) -> None:
-        self.lines_left -= len(document.lines)
         self.including.append(document.name)
         opened = begin is not None and self.menu_begin(begin)
         submenu = self.tree.current
@@ -183,8 +180,9 @@ class _Evaluation:
     def open_label(self, node: Directive) -> None:
         """LABEL: the whole rest of the line is its name."""
         self.close_label()
-        if len(self.entries) >= ENTRY_LIMIT:
-            self.warn("entry-limit", f"this is entry {ENTRY_LIMIT + 1}: it and all that follow were left out", node)
+        if len(self.entries) >= ENTRY_LIMIT or self.text_left < 0:
+            left_out = f"entry {len(self.entries) + 1} is one too many: it and all that follow were left out"
+            self.warn("entry-limit", left_out, node)
             return
         if node.value is None:
             self.warn("label-without-name", "LABEL has no name", node, "write a name after LABEL")
@@ -196,6 +194,7 @@ class _Evaluation:
             return
         self.tree.add_entry()
         self.entries.append(self.label.finish(self.append))
+        self.text_left -= size(self.entries[-1])
         self.label = None
 
     def in_label(self, node: Directive) -> None:
@@ -203,13 +202,13 @@ class _Evaluation:
         if self.label is None:
             self.warn("outside-label", f"{node.keyword} stands outside of every LABEL and was left out", node)
             return
-        if node.keyword == "INITRD" and self.label.initrd is not None:
+        if node.keyword == "INITRD" and self.label.initrds:
             if self.accumulate_initrds:
-                node = replace(node, value=f"{self.label.initrd},{node.value or ''}".rstrip(","))
-            else:
-                hint = "write them into one line, separated by commas: INITRD first,second"
-                message = f"INITRD again: {node.value or 'nothing'} replaces {self.label.initrd}"
-                self.warn("several-initrds", message, node, hint)
+                self.label.add_initrd(node)
+                return
+            hint = "write them into one line, separated by commas: INITRD first,second"
+            message = f"INITRD again: {node.value or 'nothing'} replaces {self.label.initrds[-1]}"
+            self.warn("several-initrds", message, node, hint)
         LABEL_DIRECTIVES[node.keyword](self.label, node)
 
     def set_append(self, node: Directive) -> None:

@@ -9,6 +9,9 @@ from chainboot.extlinux.parser import Directive, integer
 
 _LARGEST_INDENT = 40
 
+# Characters in all entries together: a global APPEND of 1 MiB is one string here, but one for each entry in a listing.
+TEXT_LIMIT = 32 * 1024 * 1024
+
 
 class Label:
     """The open label. Within it the last of several directives of one kind counts, as in syslinux."""
@@ -21,13 +24,13 @@ class Label:
         self.kind = Kind.NONE
         self.kernel_keyword = ""
         self.kernel: str | None = None
-        self.initrd: str | None = None
+        self.initrds: list[str] = []
         self.append: str | None = None
         self.sysappend = sysappend
         self.fdt: str | None = None
         self.fdtdir: str | None = None
         self.fdtoverlays: tuple[str, ...] = ()
-        self.help: tuple[str, ...] = ()
+        self.help: list[str] = []
         self.indent = 0
         self.hidden = self.disabled = self.locked = False
         self.unknown: list[str] = []
@@ -38,7 +41,12 @@ class Label:
         self.kernel_keyword, self.kernel = node.keyword, node.value
 
     def set_initrd(self, node: Directive) -> None:
-        self.initrd = node.value
+        self.initrds = [node.value] if node.value else []
+
+    def add_initrd(self, node: Directive) -> None:
+        """INITRD again, where that adds to what is there."""
+        if node.value:
+            self.initrds.append(node.value)
 
     def set_fdt(self, node: Directive) -> None:
         self.fdt = node.value
@@ -69,7 +77,7 @@ class Label:
         """The entry. A label's APPEND replaces the global one; `APPEND -` is "append nothing"."""
         append = self.append if self.append is not None else global_append
         append = "" if append == "-" else append
-        initrd = self.initrd if self.initrd is not None else _initrd_of(append)
+        initrd = ",".join(self.initrds) if self.initrds else _initrd_of(append)
         texts = (self.kernel, initrd, append, self.fdt, self.fdtdir, *self.fdtoverlays)
         return BootEntry(
             label=self.name,
@@ -85,7 +93,7 @@ class Label:
             fdtdir=self.fdtdir,
             fdtoverlays=self.fdtoverlays,
             hotkey=self.hotkey,
-            help=self.help,
+            help=tuple(self.help),
             indent=self.indent,
             hidden=self.hidden,
             disabled=self.disabled,
@@ -101,6 +109,12 @@ def _initrd_of(append: str | None) -> str | None:
         return None
     words = [word for word in append.split() if word.startswith("initrd=")]
     return words[-1].removeprefix("initrd=") or None if words else None
+
+
+def size(entry: BootEntry) -> int:
+    """The characters that an entry holds, those it shares with others included."""
+    texts = (entry.label, entry.title, entry.kernel, entry.initrd, entry.append, entry.fdt, entry.fdtdir)
+    return sum(len(text) for text in (*texts, *entry.fdtoverlays, *entry.help, *entry.unknown) if text)
 
 
 def locked_by(node: Directive, *, in_label: bool) -> str | None:

@@ -28,7 +28,8 @@ LINE_LIMIT = 250_000
 # More than any timeout or mask has.
 _LARGEST = 999_999_999
 
-_BLANKS = " \t\v\f\r\n"
+_INDENT = " \t\v\f"
+_BLANKS = f"{_INDENT}\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Junk:
-    """A line that is no directive: kept, so that nothing is lost, and reported."""
+    """A line that is no directive: kept, without the blanks around it, so that nothing is lost, and reported."""
 
     position: SourcePosition
     text: str
@@ -189,7 +190,7 @@ class _Reader:
     def _text_block(self, block: Token) -> TextBlock:
         position = self._position(block)
         first, *body = block.rstrip("\n").split("\n")
-        terminated = bool(body) and _first_word(body[-1]) == "endtext"
+        terminated = bool(body) and _ends_text(body[-1])
         if terminated:
             body.pop()
         else:
@@ -204,16 +205,16 @@ class _Reader:
             severity, code, why = Severity.WARNING, "no-keyword", "starts with no keyword"
         message = f"the line {why} and was left out"
         self._diagnostics.append(self._document.diagnostic(severity, code, message, position))
-        return Junk(position, text.rstrip("\n"))
+        return Junk(position, text.lstrip(_INDENT).rstrip(_BLANKS))
 
     def _warn(self, code: str, message: str, position: SourcePosition) -> None:
         self._diagnostics.append(self._document.diagnostic(Severity.WARNING, code, message, position))
 
 
-def _first_word(line: str) -> str:
-    """The first word of a line, in lower case."""
-    words = line.strip(_BLANKS).replace("\t", " ").split(" ", 1)
-    return words[0].lower()
+def _ends_text(line: str) -> bool:
+    """Whether a line is ENDTEXT, by the rule of the grammar: a CR is no indent, and any separator ends the word."""
+    text = line.lstrip(_INDENT)
+    return text[:7].lower() == "endtext" and text[7:8] in ("", *_BLANKS)
 
 
 def integer(value: str | None, *, base: int = 10) -> int | None:

@@ -12,6 +12,9 @@ from chainboot.extlinux.menu import Menu, Row
 MENU_DEPTH = 32
 MENU_LIMIT = 10_000
 
+# What a menu adds to the `menu_path` of its entries: that is a line for people, and `menus` has the whole name.
+_NAME_LIMIT = 80
+
 
 class MenuTree:
     """The menus so far; `current` is the open one. The rules are those of com32/menu/readconfig.c."""
@@ -19,6 +22,7 @@ class MenuTree:
     def __init__(self) -> None:
         self.menus = [Menu()]
         self._rows: list[list[Row]] = [[]]
+        self._help: list[list[str]] = [[]]
         self._depths = [0]
         self._of_entries: list[int] = []
         self._unopened = 0
@@ -42,6 +46,7 @@ class MenuTree:
         self._rows[self.current].append(Row(menu=len(self.menus)))
         self._depths.append(self._depths[self.current] + 1)
         self._rows.append([])
+        self._help.append([])
         self.menus.append(Menu(self.current, tag, timeout_ds=around.timeout_ds, on_timeout=around.on_timeout))
         self.current = len(self.menus) - 1
         return True
@@ -67,6 +72,10 @@ class MenuTree:
         self._rows[self.current].append(Row(entry=len(self._of_entries)))
         self._of_entries.append(self.current)
 
+    def add_help(self, lines: Sequence[str]) -> None:
+        """TEXT HELP of the open menu; several add up."""
+        self._help[self.current] += lines
+
     def set_title(self, title: str | None) -> None:
         """MENU TITLE; in a submenu it also names the row in the parent, unless MENU LABEL did."""
         menu = replace(self.menu, title=title)
@@ -85,10 +94,11 @@ class MenuTree:
         """The entries with the names of the menus around them, and all menus with their rows."""
         paths: list[tuple[str, ...]] = []
         for menu in self.menus:  # a parent comes before its submenus
-            name = menu.label or menu.title or menu.tag or ""
+            name = (menu.label or menu.title or menu.tag or "")[:_NAME_LIMIT]
             paths.append(() if menu.parent is None else (*paths[menu.parent], name))
         placed = tuple(
             replace(entry, menu_path=paths[menu]) if menu else entry
             for entry, menu in zip(entries, self._of_entries, strict=True)
         )
-        return placed, tuple(replace(menu, rows=tuple(rows)) for menu, rows in zip(self.menus, self._rows, strict=True))
+        parts = zip(self.menus, self._rows, self._help, strict=True)
+        return placed, tuple(replace(menu, rows=tuple(rows), help=tuple(lines)) for menu, rows, lines in parts)
