@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 export PYTHONPATH := vm-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo check image bench clean
+.PHONY: help bootstrap demo check image bench corpus fuzz clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.* ## /  make \1\t/p' Makefile | expand -t 20
@@ -21,8 +21,17 @@ check: bootstrap ## run everything: linters, types, unit tests, scenarios in QEM
 image: bootstrap ## build the first stage's initrd and say what fills it
 	@$(PYTHON) -m chainboot_vm.first_stage
 
-bench: bootstrap ## measure the time to the menu and to the next kernel beside a bare kexec
+bench: bootstrap ## measure reading beside a plain loop, and the way to the menu beside a bare kexec
+	@$(PYTHON) tests/bench/parse.py
 	@$(PYTHON) -m chainboot_vm.bench
+
+CORPUS ?= ../shared/corpus
+corpus: bootstrap ## read every configuration of CORPUS=DIR and hold it against what others say of it
+	@PYTHONPATH=python:tests $(PYTHON) -m corpus_check.run $(CORPUS)
+
+SECONDS ?= 60
+fuzz: bootstrap ## feed the reader made-up configurations for SECONDS=60 (installs atheris below build/)
+	@tools/fuzz $(SECONDS)
 
 clean: ## remove what was generated, downloaded packages included (.venv stays)
 	rm -rf build

@@ -9,8 +9,11 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-import chainboot
 import pytest
+from kernels import arm64_image, bzimage
+from nixos import write_root
+
+import chainboot
 from chainboot.boot.candidate import candidates
 from chainboot.boot.inspection import findings
 from chainboot.boot.volume import Volume, read_configuration
@@ -18,8 +21,6 @@ from chainboot.errors import Diagnostic, Severity
 from chainboot.extlinux.codes import CODES
 from chainboot.extlinux.evaluation import INCLUDE_DEPTH
 from chainboot.extlinux.parser import LINE_LIMIT
-from kernels import arm64_image, bzimage
-from nixos import write_root
 
 PAGE = Path(__file__).parents[1] / "docs/check.md"
 HEADINGS = {"Errors": Severity.ERROR, "Warnings": Severity.WARNING, "Notes": Severity.INFO}

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chainboot.cli import main
 from nixos import KERNEL, SYSTEM, usual_conf, write_root
+
+from chainboot.cli import main
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nixos import KERNEL, label, usual_conf, write_root
+
 from chainboot import cli
 from chainboot.cli import main
-from nixos import KERNEL, label, usual_conf, write_root
 
 CORPUS = Path(__file__).parent / "corpus"
 NIXOS_NOTE = "chainboot: note: NixOS writes this file: the next nixos-rebuild sets the default anew\n"

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from chainboot.boot.candidate import candidates
 from chainboot.boot.volume import Volume, find_configurations, read_configuration
 from chainboot.listing import list_json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from chainboot.process import ProcessError, interact, pasteable, run
 
 

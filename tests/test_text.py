@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from chainboot.text import REPLACEMENT, clip, printable, width
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chainboot.text import REPLACEMENT, clip, printable, width
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+
 from chainboot_vm import run, scenario
 from chainboot_vm.architecture import architecture
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kernels import bzimage
+from nixos import INITRD, KERNEL, usual_conf, write_root
+
 from chainboot.boot.candidate import Candidate, candidates, choose
 from chainboot.boot.volume import Volume, read_configuration
 from chainboot.errors import NotFoundError
-from kernels import bzimage
-from nixos import INITRD, KERNEL, usual_conf, write_root
 
 
 def read(root: Path, path: str = "/boot/extlinux/extlinux.conf") -> tuple[Candidate, ...]:
@@ -155,3 +156,9 @@ def test_a_bin_file_is_a_kernel_if_it_looks_like_one(
     root = write_root(tmp_path / "disk", f"LABEL x\n{keyword} ../nixos/install.bin\n")
     (root / "boot/nixos/install.bin").write_bytes(content)
     assert read(root)[0].reasons == (() if reason is None else (reason,))
+
+
+def test_more_initrds_than_there_can_be_are_not_looked_for(tmp_path: Path) -> None:
+    candidate = one(tmp_path, f"LINUX ../nixos/{KERNEL}\nINITRD {','.join('abc' for _ in range(33))}")
+    assert candidate.reasons == ("initrd: 33 files are named, and 32 is the most there can be",)
+    assert len(one(tmp_path / "second", f"LINUX k\nINITRD {','.join('abc' for _ in range(32))}").initrds) == 32

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chainboot.boot.discovery import block_devices, discover, probe
-from chainboot.process import Completed
 from fakes import FakeRunner
 from nixos import usual_conf, write_root
+
+from chainboot.boot.discovery import block_devices, discover, probe
+from chainboot.process import Completed
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kernels import arm64_image, bzimage, s390x_image
+from nixos import extlinux_conf, generation, label, usual_conf, write_root
+
 from chainboot.boot.candidate import candidates
 from chainboot.boot.inspection import findings
 from chainboot.boot.volume import Volume, read_configuration
 from chainboot.errors import Diagnostic
-from kernels import arm64_image, bzimage, s390x_image
-from nixos import extlinux_conf, generation, label, usual_conf, write_root
 
 CONF = "/boot/extlinux/extlinux.conf"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
 from hypothesis import given
 from hypothesis import strategies as st
 from kernels import arm64_image, bzimage, s390x_image
+
+from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
 
 
 def look(data: bytes) -> KernelImage:

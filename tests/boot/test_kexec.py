@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fakes import FakeRunner
+
 from chainboot.boot.kexec import concatenate, is_loaded, perform, unload
 from chainboot.boot.plan import BootPlan, Command, Concatenate, Part
 from chainboot.errors import RefusedError
 from chainboot.process import Completed, run
-from fakes import FakeRunner
 
 LOAD = ("kexec", "-a", "-l", "/k")
 PLAN = BootPlan(

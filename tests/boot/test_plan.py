@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from nixos import INITRD, KERNEL, SYSTEM, usual_conf, write_root
+
 from chainboot.boot.candidate import Candidate, candidates
 from chainboot.boot.kexec import concatenate
 from chainboot.boot.plan import Command, Concatenate, Part, make_plan
 from chainboot.boot.volume import Volume, read_configuration
 from chainboot.errors import RefusedError
-from nixos import INITRD, KERNEL, SYSTEM, usual_conf, write_root
 
 
 def read(root: Path) -> Candidate:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kernels import arm64_image, bzimage
+from nixos import KERNEL
+
 from chainboot.boot.candidate import Candidate, candidates
 from chainboot.boot.host import Host, read_host
 from chainboot.boot.preflight import host_objections, objections
 from chainboot.boot.volume import Volume, read_configuration
-from kernels import arm64_image, bzimage
-from nixos import KERNEL
 
 HOST = Host("x86_64", True, True, False, False, False, 1 << 30)
 

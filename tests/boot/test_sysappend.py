@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from nixos import KERNEL, write_root
+
 from chainboot.boot.candidate import candidates
 from chainboot.boot.sysappend import SystemStrings, mangle, read_system, words
 from chainboot.boot.volume import Volume, read_configuration
-from nixos import KERNEL, write_root
 
 
 @pytest.fixture

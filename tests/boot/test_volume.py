@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nixos import usual_conf, write_root
+
 from chainboot.boot.volume import (
     PathError,
     Volume,
@@ -15,9 +19,6 @@ from chainboot.boot.volume import (
 )
 from chainboot.errors import NotFoundError
 from chainboot.extlinux.parser import SIZE_LIMIT
-from hypothesis import given
-from hypothesis import strategies as st
-from nixos import usual_conf, write_root
 
 
 @pytest.fixture

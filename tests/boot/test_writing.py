@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from chainboot.boot.volume import PathError, Volume
 from chainboot.boot.writing import System, replace_file
 from chainboot.errors import RefusedError

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 
 import pytest
-from chainboot.extlinux.difference import Line, unified
-from chainboot.extlinux.format import canonical
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from chainboot.extlinux.difference import Line, unified
+from chainboot.extlinux.format import canonical
 
 
 def shown(before: str) -> str:

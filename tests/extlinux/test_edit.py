@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nixos import usual_conf
+
 from chainboot.errors import RefusedError
 from chainboot.extlinux.difference import unified
 from chainboot.extlinux.edit import Edit, with_default
 from chainboot.extlinux.evaluation import resolve
 from chainboot.extlinux.parser import LINE_LIMIT, Document, parse
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from nixos import usual_conf
 
 TAIL = b"LABEL a\nLINUX k\nLABEL b\nLINUX k\nLABEL c d\nLINUX k\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from chainboot.extlinux.entry import Kind, NixosName, kind_of
 
 

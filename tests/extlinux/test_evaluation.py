@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from chainboot.extlinux.entry import Kind
 from chainboot.extlinux.evaluation import ENTRY_LIMIT, INCLUDE_DEPTH, INCLUDE_FILES, resolve
 from chainboot.extlinux.findings import DIAGNOSTIC_LIMIT

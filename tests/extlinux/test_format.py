@@ -6,6 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from nixos import usual_conf
+
 from chainboot.errors import RefusedError, SourcePosition
 from chainboot.extlinux import format as formatting
 from chainboot.extlinux import parser
@@ -14,9 +18,6 @@ from chainboot.extlinux.evaluation import _MEANING, resolve
 from chainboot.extlinux.format import canonical
 from chainboot.extlinux.menu import BootMenu
 from chainboot.extlinux.parser import Comment, Directive, Document, TextBlock, parse
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from nixos import usual_conf
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from nixos import extlinux_conf, generation, label, usual_conf
+
 from chainboot.errors import Diagnostic
 from chainboot.extlinux.evaluation import _MEANING, resolve
 from chainboot.extlinux.findings import DIAGNOSTIC_LIMIT
@@ -10,9 +14,6 @@ from chainboot.extlinux.lint import KNOWN, lint
 from chainboot.extlinux.parser import Document, parse
 from chainboot.extlinux.sections import divide
 from chainboot.extlinux.uboot import timeout_in_seconds
-from hypothesis import example, given
-from hypothesis import strategies as st
-from nixos import extlinux_conf, generation, label, usual_conf
 
 HEAD = "TIMEOUT 50\n"
 BODY = "LINUX k\nAPPEND root=/dev/vda1\n"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from nixos import HEADER
+
 from chainboot.extlinux.origin import Origin, origin
 from chainboot.extlinux.parser import parse
-from nixos import HEADER
 
 
 @pytest.mark.parametrize(

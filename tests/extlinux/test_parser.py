@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from chainboot.extlinux import parser
-from chainboot.extlinux.parser import Comment, Directive, Document, Junk, TextBlock, parse
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chainboot.extlinux import parser
+from chainboot.extlinux.parser import Comment, Directive, Document, Junk, TextBlock, parse
 
 
 def directives(data: bytes) -> list[tuple[str, str | None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from chainboot.extlinux.parser import Document, parse
 from chainboot.extlinux.uboot import UbootReading, read_as_uboot
 

@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from fakes import FakeRunner
+from image.elf_files import elf_file
+from image.sysroots import To, write_sysroot
+from image.test_cpio import unpack
+
 from chainboot.errors import ChainbootError
 from chainboot.image.archive import Compression, write_archive
 from chainboot.image.build import build
 from chainboot.image.report import ImageReport
 from chainboot.process import Completed, ProcessError, Runner, run
-from fakes import FakeRunner
-from image.elf_files import elf_file
-from image.sysroots import To, write_sysroot
-from image.test_cpio import unpack
 
 SPEC = {
     "architecture": "x86_64",

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from chainboot.errors import ChainbootError
 from chainboot.image.bytecode import compile_module
 

@@ -6,10 +6,11 @@ import random
 from dataclasses import dataclass
 
 import pytest
-from chainboot.errors import ChainbootError
-from chainboot.image.cpio import Device, Directory, File, Link, Node, pack
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chainboot.errors import ChainbootError
+from chainboot.image.cpio import Device, Directory, File, Link, Node, pack
 
 
 @dataclass(frozen=True, slots=True)

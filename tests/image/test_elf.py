@@ -7,10 +7,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from image.elf_files import elf_file
+
 from chainboot.errors import ChainbootError
 from chainboot.image.architecture import Architecture, require_architecture
 from chainboot.image.elf import Linkage, builtin_modules, read_linkage, read_section
-from image.elf_files import elf_file
 
 
 @pytest.mark.parametrize("architecture", Architecture)

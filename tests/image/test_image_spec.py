@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from chainboot.errors import ChainbootError
 from chainboot.image.architecture import Architecture
 from chainboot.image.spec import (

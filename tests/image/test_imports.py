@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from chainboot.errors import ChainbootError
 from chainboot.image.imports import Moment, imports_of
 

@@ -8,6 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from fakes import FakeRunner
+from image.elf_files import elf_file
+from image.sysroots import To, write_sysroot
+
 from chainboot.errors import ChainbootError
 from chainboot.image.architecture import Architecture
 from chainboot.image.cpio import File
@@ -15,9 +19,6 @@ from chainboot.image.kernel_modules import IncludedModules, add_kernel_modules
 from chainboot.image.spec import KernelModulesSpec
 from chainboot.image.tree import ImageTree
 from chainboot.process import Completed
-from fakes import FakeRunner
-from image.elf_files import elf_file
-from image.sysroots import To, write_sysroot
 
 BASE = "/lib/modules/6.1"
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from image.elf_files import elf_file
+from image.sysroots import To, write_sysroot
+
 from chainboot.errors import ChainbootError
 from chainboot.image.architecture import Architecture
 from chainboot.image.linkage import Linker
 from chainboot.image.tree import ImageTree
-from image.elf_files import elf_file
-from image.sysroots import To, write_sysroot
 
 Files = Mapping[str, bytes | str | To]
 

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from image.elf_files import elf_file
+from image.sysroots import To, write_sysroot
+
 from chainboot.errors import ChainbootError
 from chainboot.image.architecture import Architecture
 from chainboot.image.cpio import File
@@ -16,8 +19,6 @@ from chainboot.image.python import add_python
 from chainboot.image.spec import ImageSpec, PythonSpec
 from chainboot.image.sysroot import Sysroot
 from chainboot.image.tree import ImageTree
-from image.elf_files import elf_file
-from image.sysroots import To, write_sysroot
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 STARTUP = [

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chainboot.errors import ChainbootError
-from chainboot.image.sysroot import Sysroot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from image.sysroots import To, write_sysroot
+
+from chainboot.errors import ChainbootError
+from chainboot.image.sysroot import Sysroot
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from image.elf_files import elf_file
+
 from chainboot.errors import ChainbootError
 from chainboot.image.architecture import Architecture
 from chainboot.image.cpio import Directory, Link
 from chainboot.image.tree import ImageTree
-from image.elf_files import elf_file
 
 
 def tree_with(*links: tuple[str, str]) -> ImageTree:

@@ -9,6 +9,7 @@ import termios
 import unicodedata
 
 import pyte
+
 from chainboot.session.screen import ScreenState, render
 from chainboot.session.terminal import FullScreen
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from nixos import KERNEL, SYSTEM, extlinux_conf, generation, label, usual_conf, write_root
+
 from chainboot.boot.candidate import Candidate, candidates
 from chainboot.boot.volume import Configuration, Volume, read_configuration
 from chainboot.session.choice import Autoboot, autoboot, identity, menu_items, remarks
 from chainboot.settings import Settings
-from nixos import KERNEL, SYSTEM, extlinux_conf, generation, label, usual_conf, write_root
 
 SETTINGS = Settings(timeout_ds=100, retry_timeout_ds=50)
 

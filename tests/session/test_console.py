@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fakes import FakeRunner
+from kernels import arm64_image
+from nixos import KERNEL, usual_conf, write_root
+
 from chainboot.boot.host import Host
 from chainboot.errors import ChainbootError
 from chainboot.process import Completed
@@ -17,9 +21,6 @@ from chainboot.session.presence import Presence
 from chainboot.session.screen import status
 from chainboot.session.state import ScreenState
 from chainboot.settings import Settings
-from fakes import FakeRunner
-from kernels import arm64_image
-from nixos import KERNEL, usual_conf, write_root
 
 HOST = Host("x86_64", True, True, False, False, False, 1 << 30)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from session.menus import COMMAND_LINE, after, entry, menu
+
 from chainboot.session.events import Boot, Edit, EndOfInput, Event, Hold, Key, Replace, Resize, Tick
 from chainboot.session.screen import (
     READY,
@@ -13,7 +15,6 @@ from chainboot.session.screen import (
     update,
 )
 from chainboot.session.state import countdown
-from session.menus import COMMAND_LINE, after, entry, menu
 
 
 def test_the_countdown_shows_seconds_rounded_up_and_then_boots_the_default() -> None:

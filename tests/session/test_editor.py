@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from chainboot.session.editor import LONGEST, LineEditor, view
-from chainboot.text import printable, width
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chainboot.session.editor import LONGEST, LineEditor, view
+from chainboot.text import printable, width
 
 
 def editor(marked: str) -> LineEditor:

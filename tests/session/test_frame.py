@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from session.menus import HOSTILE, after, entries, entry, menu, sized
+
 from chainboot.session.frame import HELP, Frame, render
 from chainboot.session.layout import arrange, wrap
 from chainboot.session.screen import Abilities, ScreenState
 from chainboot.text import printable, width
-from hypothesis import given
-from hypothesis import strategies as st
-from session.menus import HOSTILE, after, entries, entry, menu, sized
 
 GOLDENS = Path(__file__).parent / "goldens"
 SIZES = [(20, 6), (40, 10), (80, 24), (200, 60)]

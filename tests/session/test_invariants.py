@@ -5,6 +5,10 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from session.menus import HOSTILE, after, menu, sized
+
 from chainboot.session.events import Boot, Edit, Event, Hold, Key, Resize, Tick
 from chainboot.session.screen import (
     Action,
@@ -16,9 +20,6 @@ from chainboot.session.screen import (
     update,
 )
 from chainboot.text import width
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from session.menus import HOSTILE, after, menu, sized
 
 LABELS = st.one_of(st.text(max_size=40), st.just(HOSTILE), st.just("漢" * 150), st.just("x" * 300), st.just(""))
 ITEMS = st.lists(st.tuples(LABELS, LABELS, LABELS, st.lists(LABELS, max_size=2), st.integers(0, 30)), max_size=30).map(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from chainboot.session.events import Key, Resize
-from chainboot.session.keys import UNKNOWN, KeyDecoder
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chainboot.session.events import Key, Resize
+from chainboot.session.keys import UNKNOWN, KeyDecoder
 
 PRESSES = [
     (b"a", "a"),

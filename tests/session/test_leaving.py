@@ -11,6 +11,9 @@ import termios
 
 import pyte
 import pytest
+from session.emulator import Pty, expected, settled
+from session.menus import after, menu, sized
+
 from chainboot.errors import ChainbootError
 from chainboot.session.events import Boot, Event, Key, Resize
 from chainboot.session.lines import LineMenu
@@ -18,8 +21,6 @@ from chainboot.session.loop import run_menu
 from chainboot.session.output import TerminalGone
 from chainboot.session.screen import READY, Action, Choice, render
 from chainboot.session.terminal import FullScreen, capable, open_terminal
-from session.emulator import Pty, expected, settled
-from session.menus import after, menu, sized
 
 
 def attributes(pty: Pty) -> list[object]:

@@ -6,13 +6,14 @@ import os
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from session.menus import COMMAND_LINE, HOSTILE, after, entry, menu
+
 from chainboot.session.events import Boot, Edit, EndOfInput, Event, Hold, Key, Replace, Tick
 from chainboot.session.lines import HELP, NEW_COMMAND_LINE, PROMPT, LineMenu, announce, listing, parse
 from chainboot.session.loop import run_menu
 from chainboot.session.screen import EDITING, READY, Action, Choice, ScreenState
-from hypothesis import given
-from hypothesis import strategies as st
-from session.menus import COMMAND_LINE, HOSTILE, after, entry, menu
 
 UNKNOWN = Key("Unknown")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from session.menus import menu
+
 from chainboot.session.events import Event, Key
 from chainboot.session.loop import run_menu
 from chainboot.session.screen import Action, Choice, ScreenState, status
-from session.menus import menu
 
 
 class Script:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from session.menus import COMMAND_LINE, after, entries, entry, menu, sized
+
 from chainboot.session.events import Boot, Edit, Event, Tick
 from chainboot.session.screen import (
     CANNOT_BOOT,
@@ -18,7 +20,6 @@ from chainboot.session.screen import (
     Mode,
     status,
 )
-from session.menus import COMMAND_LINE, after, entries, entry, menu, sized
 
 
 @pytest.mark.parametrize(

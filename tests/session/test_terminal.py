@@ -7,13 +7,14 @@ import signal
 import termios
 
 import pytest
+from session.emulator import Pty, expected, settled
+from session.menus import after, menu, sized
+from session.test_frame import SIZES, STATES
+
 from chainboot.session.events import Event, Key, Resize, Tick
 from chainboot.session.loop import run_menu
 from chainboot.session.screen import READY, Action, Choice, render
 from chainboot.session.terminal import FullScreen
-from session.emulator import Pty, expected, settled
-from session.menus import after, menu, sized
-from session.test_frame import SIZES, STATES
 
 
 @pytest.mark.parametrize("size", SIZES)

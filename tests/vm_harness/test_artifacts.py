@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from chainboot_vm.artifacts import key_of, key_of_files, once
 
 

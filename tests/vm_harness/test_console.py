@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from chainboot_vm.console import Console, readable
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chainboot_vm.console import Console, readable
 
 
 @pytest.mark.parametrize(

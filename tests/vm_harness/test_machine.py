@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from chainboot_vm.machine import MachineError, QemuMachine
 
 # Takes the arguments that QemuMachine adds; each further console repeats what the first one is told.

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from chainboot.errors import ChainbootError
 from chainboot.session.state import READY
-
 from chainboot_vm import disks, first_stage, payload, qemu, sample
 from chainboot_vm.architecture import architecture
 from chainboot_vm.artifacts import BUILD, REPOSITORY

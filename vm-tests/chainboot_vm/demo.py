@@ -11,7 +11,6 @@ import time
 
 from chainboot.errors import ChainbootError
 from chainboot.process import interact
-
 from chainboot_vm import disks, first_stage, qemu, sample
 from chainboot_vm.architecture import architecture
 from chainboot_vm.artifacts import BUILD

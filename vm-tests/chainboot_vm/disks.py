@@ -15,7 +15,6 @@ from typing import assert_never
 
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner, run
-
 from chainboot_vm import contents, nixos, payload
 from chainboot_vm.artifacts import BUILD, key_of, key_of_files, once, program
 from chainboot_vm.contents import (

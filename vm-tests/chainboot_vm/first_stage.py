@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lark
+
 from chainboot.errors import ChainbootError
 from chainboot.image.archive import Compression, write_archive
 from chainboot.image.build import build, build_image
@@ -19,7 +20,6 @@ from chainboot.image.cpio import pack
 from chainboot.image.spec import ImageSpec
 from chainboot.image.sysroot import Sysroot as ImageSysroot
 from chainboot.process import Runner, run
-
 from chainboot_vm.architecture import architecture
 from chainboot_vm.artifacts import BUILD, REPOSITORY, key_of, key_of_files, once
 from chainboot_vm.sysroot import Sysroot, fetch

@@ -19,7 +19,6 @@ from typing import Protocol
 
 from chainboot.errors import ChainbootError
 from chainboot.process import pasteable
-
 from chainboot_vm.console import Console, Line
 
 # No wait is longer than this, however slow emulation is; a machine that hangs must not hang the tests.

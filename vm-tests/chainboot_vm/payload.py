@@ -7,7 +7,6 @@ the other. Each is uncompressed, as archives may be joined only then without a t
 from __future__ import annotations
 
 from chainboot.image import cpio
-
 from chainboot_vm.sysroot import Sysroot
 
 GENERATION = "payload: generation "

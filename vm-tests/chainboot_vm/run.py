@@ -16,7 +16,6 @@ from pathlib import Path
 
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner, run
-
 from chainboot_vm import disks, first_stage, qemu, scenario
 from chainboot_vm.architecture import ARCHITECTURES, Architecture, architecture
 from chainboot_vm.artifacts import BUILD

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chainboot.errors import ChainbootError, NotFoundError
-
 from chainboot_vm.disks import Disk
 from chainboot_vm.first_stage import COMPLETE, Variant
 from chainboot_vm.machine import QemuMachine

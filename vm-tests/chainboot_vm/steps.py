@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 from chainboot.session.state import READY
-
 from chainboot_vm import payload
 from chainboot_vm.machine import Machine
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from chainboot.errors import ChainbootError, NotFoundError
 from chainboot.process import ProcessError, Runner, run
-
 from chainboot_vm.architecture import Architecture, architecture
 from chainboot_vm.artifacts import BUILD, program, remove_tree
 

@@ -101,7 +101,7 @@ class _Evaluation:
         elif included.name in self.including:
             loop = " -> ".join([*self.including[self.including.index(included.name) :], included.name])
             self.warn("include-loop", f"{name} was left out, because it includes itself: {loop}", node)
-        elif not self.files.admits(included):
+        elif not self.files.admits(name):
             message = (
                 f"{name} was left out: with it there would be more than {LINE_LIMIT} lines or {SIZE_LIMIT} characters"
             )

@@ -13,9 +13,8 @@ class _Allowance:
     def __init__(self) -> None:
         self._lines, self._characters = LINE_LIMIT, SIZE_LIMIT
 
-    def take(self, document: Document) -> bool:
+    def take(self, lines: int, characters: int) -> bool:
         """Take the size of a document away; False, and nothing is taken, where it is more than is left."""
-        lines, characters = len(document.lines), sum(map(len, document.lines))
         if lines > self._lines or characters > self._characters:
             return False
         self._lines -= lines
@@ -37,6 +36,7 @@ class IncludedFiles:
         self._held = _Allowance()
         self._gone_through = _Allowance()
         self._by_name: dict[str, Document | None] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
 
     def find(self, name: str) -> Document | None:
         """The file `name`, read now or before (Debian includes stdmenu.cfg many times); None without one."""
@@ -44,9 +44,9 @@ class IncludedFiles:
             self._by_name[name] = self._read_bounded(name)
         return self._by_name[name]
 
-    def admits(self, document: Document) -> bool:
-        """Whether a file may be included once more; it counts from then on."""
-        return self._gone_through.take(document)
+    def admits(self, name: str) -> bool:
+        """Whether a file that was found may be included once more; it counts from then on."""
+        return self._gone_through.take(*self._sizes[name])
 
     def _read_bounded(self, name: str) -> Document | None:
         self.full = self.full or self._files_left == 0
@@ -54,5 +54,6 @@ class IncludedFiles:
         if document is None:
             return None
         self._files_left -= 1
-        self.full = not self._held.take(document)
+        self._sizes[name] = len(document.lines), sum(map(len, document.lines))
+        self.full = not self._held.take(*self._sizes[name])
         return None if self.full else document
