@@ -72,32 +72,86 @@ def candidates(configurations: Iterable[Configuration], system: SystemStrings = 
     default_given = False
     for configuration in configurations:
         menu = configuration.menu
+        files = _Files(configuration)
         for place, entry in enumerate(menu.entries):
             is_default = not default_given and place == menu.default
             extra = join(
                 menu.default_arguments if is_default else "",
                 words(entry.sysappend, system, configuration.volume.uuid) if entry.sysappend else "",
             )
-            found.append(_candidate(len(found) + 1, configuration, entry, is_default, extra))
+            found.append(_candidate(len(found) + 1, files, entry, is_default, extra))
         default_given = default_given or menu.default is not None
     return tuple(found)
 
 
-def _candidate(index: int, configuration: Configuration, entry: BootEntry, default: bool, extra: str) -> Candidate:
-    kernel, arguments = _kernel(configuration, entry)
+def _candidate(index: int, files: _Files, entry: BootEntry, default: bool, extra: str) -> Candidate:
+    kernel, arguments = _kernel(files, entry)
     return Candidate(
         index=index,
-        configuration=configuration,
+        configuration=files.configuration,
         entry=entry,
         default=default,
         kernel=kernel,
-        initrds=_initrds(configuration, entry),
-        fdt=locate(configuration, entry.fdt) if entry.fdt not in (None, "-") and entry.fdt else None,
+        initrds=_initrds(files, entry),
+        fdt=files.find(entry.fdt) if entry.fdt and entry.fdt != "-" else None,
         cmdline=join(arguments, entry.append or "", extra),
     )
 
 
-def _kernel(configuration: Configuration, entry: BootEntry) -> tuple[BootFile | None, str]:
+class _Files:
+    """The files of one configuration. Each is looked for once: generations share kernels and initrds."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._found: dict[str, BootFile] = {}
+        self._initrds: dict[str, BootFile] = {}
+
+    def find(self, value: str) -> BootFile:
+        """The file that a path of the configuration means. Never raises: a missing file has its `problem`."""
+        if value not in self._found:
+            self._found[value] = self._look(value)
+        return self._found[value]
+
+    def _look(self, value: str) -> BootFile:
+        volume = self.configuration.volume
+        first: BootFile | None = None
+        for path in self.configuration.alternatives(value):
+            try:
+                host = volume.root + volume.follow(path)
+                status = os.stat(host)
+                if stat.S_ISREG(status.st_mode):
+                    return BootFile(normalise(path), host, status.st_size)
+                problem = f"{normalise(path)} is {file_type(status.st_mode)}, not a file"
+            except PathError as error:
+                problem = error.message
+            except OSError as error:
+                problem = f"{normalise(path)} cannot be read: {error.strerror}"
+            first = first or BootFile(normalise(path), problem=problem)
+        return first or BootFile(normalise(value), problem=f"{value} is no path")
+
+    def find_initrd(self, value: str) -> BootFile:
+        """The same for an initrd, whose legacy image header, if it has one, is not for the kernel."""
+        if value not in self._initrds:
+            self._initrds[value] = self._without_header(self.find(value))
+        return self._initrds[value]
+
+    def _without_header(self, file: BootFile) -> BootFile:
+        if file.problem is not None or file.size < _UIMAGE_HEADER:
+            return file
+        try:
+            magic = self.configuration.volume.read(file.path, len(_UIMAGE_MAGIC))
+        except PathError as error:
+            return replace(file, host="", problem=error.message)
+        return replace(file, skip=_UIMAGE_HEADER) if magic == _UIMAGE_MAGIC else file
+
+
+# U-Boot include/image.h: IH_MAGIC, at the start of a legacy image header of 64 bytes. Armbian and others keep their
+# initrd (uInitrd) in such an image; the kernel wants what is behind it.
+_UIMAGE_MAGIC = b"\x27\x05\x19\x56"
+_UIMAGE_HEADER = 64
+
+
+def _kernel(files: _Files, entry: BootEntry) -> tuple[BootFile | None, str]:
     """The kernel, and the arguments that stand after its path.
 
     To syslinux words after the path are arguments, to U-Boot blanks belong to the path. So: the whole value
@@ -105,11 +159,11 @@ def _kernel(configuration: Configuration, entry: BootEntry) -> tuple[BootFile | 
     """
     if entry.kernel is None or entry.kind is not Kind.LINUX:
         return None, ""
-    whole = locate(configuration, entry.kernel)
+    whole = files.find(entry.kernel)
     path, _, arguments = entry.kernel.partition(" ")
     if whole.problem is None or not arguments:
-        return _by_magic(configuration, entry, whole), ""
-    return _by_magic(configuration, entry, locate(configuration, path)), arguments.strip()
+        return _by_magic(files.configuration, entry, whole), ""
+    return _by_magic(files.configuration, entry, files.find(path)), arguments.strip()
 
 
 # To syslinux `KERNEL x.bin` is a boot sector and `x.img` a floppy image, to U-Boot both are kernels (its own
@@ -131,52 +185,17 @@ def _by_magic(configuration: Configuration, entry: BootEntry, file: BootFile) ->
 _INITRD_LIMIT = 32
 
 
-def _initrds(configuration: Configuration, entry: BootEntry) -> tuple[BootFile, ...]:
+def _initrds(files: _Files, entry: BootEntry) -> tuple[BootFile, ...]:
     """The initrds in order. A comma separates (syslinux), unless a file has the whole value as its name (U-Boot)."""
     if entry.initrd is None:
         return ()
-    whole = locate(configuration, entry.initrd)
+    whole = files.find(entry.initrd)
     if whole.problem is None or "," not in entry.initrd:
-        return (_without_header(configuration, whole),)
+        return (files.find_initrd(entry.initrd),)
     parts = [part.strip() for part in entry.initrd.split(",") if part.strip()]
     if len(parts) > _INITRD_LIMIT:
         return (replace(whole, problem=f"{len(parts)} files are named, and {_INITRD_LIMIT} is the most there can be"),)
-    return tuple(_without_header(configuration, locate(configuration, part)) for part in parts)
-
-
-# U-Boot include/image.h: IH_MAGIC, at the start of a legacy image header of 64 bytes. Armbian and others keep their
-# initrd (uInitrd) in such an image; the kernel wants what is behind it.
-_UIMAGE_MAGIC = b"\x27\x05\x19\x56"
-_UIMAGE_HEADER = 64
-
-
-def _without_header(configuration: Configuration, file: BootFile) -> BootFile:
-    if file.problem is not None or file.size < _UIMAGE_HEADER:
-        return file
-    try:
-        magic = configuration.volume.read(file.path, len(_UIMAGE_MAGIC))
-    except PathError as error:
-        return replace(file, host="", problem=error.message)
-    return replace(file, skip=_UIMAGE_HEADER) if magic == _UIMAGE_MAGIC else file
-
-
-def locate(configuration: Configuration, value: str) -> BootFile:
-    """The file that a path of the configuration means. Never raises: a missing file has its `problem`."""
-    volume = configuration.volume
-    first: BootFile | None = None
-    for path in configuration.alternatives(value):
-        try:
-            host = volume.root + volume.follow(path)
-            status = os.stat(host)
-            if stat.S_ISREG(status.st_mode):
-                return BootFile(normalise(path), host, status.st_size)
-            problem = f"{normalise(path)} is {file_type(status.st_mode)}, not a file"
-        except PathError as error:
-            problem = error.message
-        except OSError as error:
-            problem = f"{normalise(path)} cannot be read: {error.strerror}"
-        first = first or BootFile(normalise(path), problem=problem)
-    return first or BootFile(normalise(value), problem=f"{value} is no path")
+    return tuple(files.find_initrd(part) for part in parts)
 
 
 def choose(among: Sequence[Candidate], reference: str | None) -> Candidate:

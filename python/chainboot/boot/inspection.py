@@ -103,8 +103,7 @@ class _Inspection:
         if entry.reasons:
             return  # lint has said so
         good = True
-        for at, file, value in _files(section, candidate):
-            role = "kernel" if file is kernel else "initrd"
+        for role, at, file, value in _files(section, candidate):
             if file.problem:
                 good = False
                 message = f"{entry.label} cannot be booted: {role}: {file.problem}"
@@ -191,14 +190,14 @@ class _Inspection:
         return self._missing[value]
 
 
-def _files(section: Section, candidate: Candidate) -> Iterable[tuple[Directive | SourcePosition, BootFile, str]]:
-    """Kernel and initrds with the place that names them and the value there."""
+def _files(section: Section, candidate: Candidate) -> Iterable[tuple[str, Directive | SourcePosition, BootFile, str]]:
+    """Kernel and initrds: what each is, the place that names it, the file, and the value there."""
     entry = candidate.entry
     if candidate.kernel is not None:
-        yield section.last(entry.kernel_keyword) or entry.position, candidate.kernel, entry.kernel or ""
+        yield "kernel", section.last(entry.kernel_keyword) or entry.position, candidate.kernel, entry.kernel or ""
     at = section.last("INITRD") or _word_position(section) or entry.position
     for initrd in candidate.initrds:
-        yield at, initrd, entry.initrd or ""
+        yield "initrd", at, initrd, entry.initrd or ""
 
 
 def _word_position(section: Section) -> SourcePosition | None:

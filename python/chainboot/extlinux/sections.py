@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chainboot.extlinux.evaluation import INCLUDE_DEPTH, INCLUDE_FILES, ReadInclude
-from chainboot.extlinux.parser import LINE_LIMIT, Directive, Document, Junk, TextBlock
+from chainboot.extlinux.included import IncludedFiles
+from chainboot.extlinux.parser import Directive, Document, Junk, TextBlock
 
 Line = Directive | TextBlock | Junk
 
@@ -68,10 +69,8 @@ class _Division:
     def __init__(self, main: Document, read_include: ReadInclude) -> None:
         self.sections: list[Section] = []
         self.documents: dict[str, Document] = {main.name: main}
-        self._read_include = read_include
-        self._by_name: dict[str, Document | None] = {}
+        self._files = IncludedFiles(read_include, INCLUDE_FILES)
         self._including = [main.name]
-        self._lines_left = LINE_LIMIT
         self._label: Directive | None = None
         self._lines: list[Line] = []
 
@@ -99,12 +98,9 @@ class _Division:
         name, _, tag = (node.value or "").replace("\t", " ").partition(" ")
         if not name or len(self._including) > INCLUDE_DEPTH:
             return
-        if name not in self._by_name and len(self._by_name) < INCLUDE_FILES:
-            self._by_name[name] = self._read_include(name)
-        document = self._by_name.get(name)
-        if document is None or document.name in self._including or len(document.lines) > self._lines_left:
+        document = self._files.find(name)
+        if document is None or document.name in self._including or not self._files.admits(name):
             return
-        self._lines_left -= len(document.lines)
         self.documents[document.name] = document
         if tag.strip():
             self.close()

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from chainboot.errors import SourcePosition
-from chainboot.extlinux.evaluation import ReadInclude
-from chainboot.extlinux.parser import LINE_LIMIT, Document, integer
+from chainboot.extlinux.evaluation import INCLUDE_FILES, ReadInclude
+from chainboot.extlinux.included import IncludedFiles
+from chainboot.extlinux.parser import Document, integer
 
 # pxe_utils.c, MAX_NEST_LEVEL: "This 16 comes from the limit pxelinux imposes on nested includes."
 _NESTING = 16
@@ -82,15 +83,12 @@ def read_as_uboot(document: Document, read_include: ReadInclude) -> UbootReading
 class _Reader:
     def __init__(self, read_include: ReadInclude) -> None:
         self.reading = UbootReading()
-        self._read_include = read_include
-        self._by_name: dict[str, Document | None] = {}
-        self._lines_left = LINE_LIMIT
+        self._files = IncludedFiles(read_include, INCLUDE_FILES)
         self._label: UbootLabel | None = None
         self._loser: UbootLabel | None = None
 
     def file(self, document: Document, nesting: int) -> None:
         """parse_pxefile_top."""
-        self._lines_left -= len(document.lines)
         skipping: SourcePosition | None = None
         for number, line in enumerate(document.lines, 1):
             text = line.lstrip(" \t")
@@ -198,14 +196,12 @@ class _Reader:
         if name is None:
             self._reject(here, "INCLUDE names no file")
             return
-        if name not in self._by_name:
-            self._by_name[name] = self._read_include(name)
-        document = self._by_name[name]
+        document = self._files.find(name)
         if document is None:
             self._reject(here, f"it cannot read {name}")
         elif nesting >= _NESTING:
             self._reject(here, f"files are included more than {_NESTING} deep")
-        elif len(document.lines) <= self._lines_left:
+        elif self._files.admits(name):
             self.file(document, nesting + 1)
 
     def _reject(self, here: SourcePosition, why: str) -> None:
