@@ -101,9 +101,9 @@ def test_a_lone_file_is_the_root_of_its_own_directory(chainboot: Call, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["list", "--root", "/nowhere"], "chainboot: error: /nowhere is not a directory"),
+        (["list", "--root", "/nowhere"], "chainboot: error: '/nowhere' is not a directory"),
         (["list", "--config", "/nowhere.conf"], "chainboot: error: no configuration: /nowhere.conf does not exist"),
-        (["list", "/dev/null"], "chainboot: error: no configuration: /null is a character device, not a file"),
+        (["list", "/dev/null"], "chainboot: error: no configuration: /dev/null is a character device, not a file"),
         (["show", "--root", str(CORPUS / "nixos-24.05"), "nixos-7"], "chainboot: error: there is no entry nixos-7"),
     ],
 )
@@ -277,3 +277,65 @@ def test_version_is_the_one_of_pyproject(chainboot: Call) -> None:
     project = (Path(__file__).parents[1] / "python/pyproject.toml").read_text()
     version = project.split('\nversion = "')[1].split('"')[0]
     assert chainboot("--version").out == f"chainboot {version}\n"
+
+
+def test_an_unreadable_configuration_costs_itself(chainboot: Call, nixos_root: Path) -> None:
+    (nixos_root / "extlinux.conf").mkdir()
+    result = chainboot("list", nixos_root)
+    assert (result.code, len(result.out.splitlines())) == (0, 7)
+    assert result.err == "chainboot: /extlinux.conf is a directory, not a file\n"
+
+
+def test_what_stands_where_a_configuration_should_be_is_named(chainboot: Call, tmp_path: Path) -> None:
+    (tmp_path / "extlinux.conf").symlink_to("extlinux.conf")
+    result = chainboot("list", tmp_path)
+    assert result.code == 3
+    assert "no extlinux configuration was found in" in result.err
+    assert "/extlinux.conf leads through more than 40 symbolic links" in result.err
+
+
+def test_path_and_root_together_are_wrong_usage(chainboot: Call, nixos_root: Path) -> None:
+    assert chainboot("list", nixos_root, "--root", nixos_root).code == 2
+
+
+def test_usage_errors_hold_no_control_characters(chainboot: Call) -> None:
+    result = chainboot("list", "--bo\x1b[31mgus")
+    assert result.code == 2
+    assert "\x1b" not in result.err
+
+
+def test_long_talk_is_cut_and_says_where_the_rest_is(chainboot: Call, tmp_path: Path) -> None:
+    root = write_root(tmp_path / "disk", "(junk\n" * 100)
+    lines = chainboot("list", root).err.splitlines()
+    assert sum("no-keyword" in line for line in lines) == 20
+    assert "chainboot: and 80 findings more; `chainboot check` lists them" in lines
+
+
+@pytest.mark.parametrize(
+    "shell", ["{} list {} >/dev/full", "{} list --json {} >/dev/full", "{} check {} --all >/dev/full"]
+)
+def test_a_full_disk_behind_stdout_is_a_sentence(shell: str) -> None:
+    command = shell.format(f"{sys.executable} -m chainboot", CORPUS / "damaged")
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "chainboot: error: No space left on device"
+    assert "Traceback" not in done.stderr
+
+
+def test_closed_streams_and_other_encodings_cause_no_traceback(tmp_path: Path) -> None:
+    root = write_root(tmp_path / "disk", usual_conf().replace("NixOS - Default", "NixOS é 日本"))
+    for command in (f"list {root} >&-", f"list {root} 2>&-", f"check {root} >&- 2>&-"):
+        done = subprocess.run(
+            ["sh", "-c", f"{sys.executable} -m chainboot {command}"], check=False, capture_output=True, text=True
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), command
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-m", "chainboot", "list", str(root)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 0
+    assert "NixOS ? ??" in done.stdout

@@ -17,7 +17,7 @@ LAYERS = (
     ("extlinux",),
     ("boot",),
     ("session", "listing"),
-    ("arguments", "cli"),
+    ("arguments", "streams", "cli"),
     ("__main__",),
 )
 

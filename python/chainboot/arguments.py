@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import NoReturn
+
+from chainboot.text import printable
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with code 2 and a usage line where they make no sense, as argparse does."""
-    return _parser().parse_args(list(arguments))
+    parser = _parser()
+    options = parser.parse_args(list(arguments))
+    if getattr(options, "path", None) is not None and (options.root is not None or options.config is not None):
+        parser.error("PATH is short for --root or --config: give one of them")
+    return options
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, which would repeat what was typed with its control characters."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="chainboot",
         description="A boot menu that can always be reached: reads extlinux.conf and boots its entries by kexec.",
         epilog="Exit codes: 0 done; 1 refused or failed (check: warnings); 2 wrong usage (check: errors); "

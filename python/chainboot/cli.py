@@ -1,6 +1,6 @@
 """Every verb of the command `chainboot`, and the only place that prints and exits.
 
-Results go to stdout, talk to stderr. The exit codes are documented in README.md, "Exit codes".
+Results go to stdout, talk to stderr. README.md has the table of exit codes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from chainboot.errors import ChainbootError, Diagnostic, NotFoundError, RefusedError, Severity
+from chainboot import streams
+from chainboot.errors import ChainbootError, NotFoundError, RefusedError, Severity
+from chainboot.streams import print_json, talk
 from chainboot.text import printable
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from chainboot.boot.host import Host
     from chainboot.boot.plan import BootPlan
     from chainboot.boot.volume import Configuration
-    from chainboot.listing import Json
 
 EXIT_OK = 0
 EXIT_FAILED = 1  # refused, or a step failed; `check`: warnings
@@ -32,22 +33,27 @@ EXIT_NOTHING_CHOSEN = 4  # the menu was left without a choice
 def main(argv: Sequence[str] | None = None) -> None:
     """The command. Exits; never returns."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    streams.prepare()
     try:
         code = _run(arguments)
-        sys.stdout.flush()
+        streams.flush()
     except ChainbootError as error:
         if "--debug" in arguments:
             raise
-        _talk(f"chainboot: error: {error}")
+        talk(f"chainboot: error: {error}")
         if error.hint:
-            _talk(f"  (hint) {error.hint}")
+            talk(f"  (hint) {error.hint}")
         code = EXIT_NOT_FOUND if isinstance(error, NotFoundError) else EXIT_FAILED
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
         # `chainboot list | head`: the reader has what it wanted. Keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        streams.discard()
         code = EXIT_OK
+    except OSError as error:
+        streams.discard()
+        talk(f"chainboot: error: {error.strerror or error}")
+        code = EXIT_FAILED
     sys.exit(code)
 
 
@@ -77,29 +83,31 @@ def _version() -> str:
         return "(version unknown)"
 
 
-def _talk(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def _print_json(value: Json) -> None:
-    import json
-
-    print(json.dumps(value, indent=2))
-
-
 def _find(options: argparse.Namespace) -> tuple[tuple[Configuration, ...], tuple[Candidate, ...]]:
     from chainboot.boot.candidate import candidates
     from chainboot.boot.source import configurations
     from chainboot.boot.sysappend import read_system
 
-    found = configurations(path=getattr(options, "path", None), root=options.root, config=options.config)
+    found = configurations(
+        path=getattr(options, "path", None), root=options.root, config=options.config, complain=_complain
+    )
     return found, candidates(found, read_system())
+
+
+_SHOWN_FINDINGS = 20
+
+
+def _complain(problem: str) -> None:
+    talk(f"chainboot: {printable(problem)}")
 
 
 def _report(configurations: Sequence[Configuration]) -> None:
     for configuration in configurations:
-        for diagnostic in configuration.menu.diagnostics:
-            _talk(diagnostic.format(_root(configuration)))
+        found = configuration.menu.diagnostics
+        for diagnostic in found[:_SHOWN_FINDINGS]:
+            talk(diagnostic.format(_root(configuration)))
+        if len(found) > _SHOWN_FINDINGS:
+            talk(f"chainboot: and {len(found) - _SHOWN_FINDINGS} findings more; `chainboot check` lists them")
 
 
 def _root(configuration: Configuration) -> str:
@@ -113,11 +121,11 @@ def _list(options: argparse.Namespace) -> int:
 
     found, among = _find(options)
     if options.json:
-        _print_json(list_json(found, among))
+        print_json(list_json(found, among))
         return EXIT_OK
     _report(found)
     if not among:
-        _talk(f"chainboot: {', '.join(configuration.path for configuration in found)} has no boot entry")
+        talk(f"chainboot: {', '.join(configuration.path for configuration in found)} has no boot entry")
     print(list_text(among), end="")
     return EXIT_OK
 
@@ -137,7 +145,7 @@ def _show(options: argparse.Namespace) -> int:
         image = KernelImage(None, "nothing", problem=error.message)
     against = objections(candidate, candidate.cmdline, read_host())
     if options.json:
-        _print_json(show_json(candidate, image, against))
+        print_json(show_json(candidate, image, against))
     else:
         print(show_text(candidate, image, against), end="")
     return EXIT_OK
@@ -150,10 +158,10 @@ def _plan(options: argparse.Namespace) -> int:
     candidate, host, plan = _decide(options)
     against = objections(candidate, plan.cmdline, host)
     if options.json:
-        _print_json(plan_json(plan, against))
+        print_json(plan_json(plan, against))
         return EXIT_OK
     for objection in against:
-        _talk(f"chainboot: this boot would be refused: {printable(objection)}")
+        talk(f"chainboot: this boot would be refused: {printable(objection)}")
     print(plan.describe(), end="")
     return EXIT_OK
 
@@ -171,10 +179,10 @@ def _boot(options: argparse.Namespace) -> int:
         raise RefusedError(f"{candidate.entry.label} was not booted: {'; '.join(refusal)}")
     if options.dry_run:
         for objection in unable:
-            _talk(f"chainboot: this machine would refuse: {objection}")
+            talk(f"chainboot: this machine would refuse: {objection}")
         print(plan.describe(), end="")
         return EXIT_OK
-    perform(plan, run, _talk)
+    perform(plan, run, talk)
     return EXIT_OK
 
 
@@ -196,31 +204,22 @@ def _decide(options: argparse.Namespace) -> tuple[Candidate, Host, BootPlan]:
 def _check(options: argparse.Namespace) -> int:
     from chainboot.boot.host import read_host
     from chainboot.boot.inspection import findings
-    from chainboot.listing import check_json
+    from chainboot.listing import check_json, count, counted
 
     configurations, among = _find(options)
     found = findings(configurations, among, read_host().machine)
     if options.json:
-        _print_json(check_json(found))
+        print_json(check_json(found))
     else:
         shown = [finding for finding in found if options.all or finding.severity is not Severity.INFO]
         print("".join(f"{finding.format(_root(configurations[0]))}\n" for finding in shown), end="")
-        counts = [_counted(found, Severity.ERROR, "error"), _counted(found, Severity.WARNING, "warning")]
-        if _count(found, Severity.INFO):
-            counts.append(_counted(found, Severity.INFO, "note") + ("" if options.all else " (--all shows them)"))
-        _talk(f"chainboot: {', '.join(counts)}")
-    if _count(found, Severity.ERROR):
+        counts = [counted(found, Severity.ERROR, "error"), counted(found, Severity.WARNING, "warning")]
+        if count(found, Severity.INFO):
+            counts.append(counted(found, Severity.INFO, "note") + ("" if options.all else " (--all shows them)"))
+        talk(f"chainboot: {', '.join(counts)}")
+    if count(found, Severity.ERROR):
         return EXIT_USAGE
-    return EXIT_FAILED if _count(found, Severity.WARNING) else EXIT_OK
-
-
-def _count(found: Sequence[Diagnostic], severity: Severity) -> int:
-    return sum(finding.severity is severity for finding in found)
-
-
-def _counted(found: Sequence[Diagnostic], severity: Severity, what: str) -> str:
-    number = _count(found, severity)
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return EXIT_FAILED if count(found, Severity.WARNING) else EXIT_OK
 
 
 def _menu(options: argparse.Namespace) -> int:
@@ -241,7 +240,7 @@ def _fmt(options: argparse.Namespace) -> int:
     from chainboot.boot.change import canonical_change
     from chainboot.boot.source import configurations
 
-    found = configurations(path=options.path, root=options.root, config=options.config)
+    found = configurations(path=options.path, root=options.root, config=options.config, complain=_complain)
     if len(found) > 1 and not (options.check or options.write):
         message = f"there are several configurations: {', '.join(configuration.path for configuration in found)}"
         raise ChainbootError(message, hint="name one with --config, or use --check or --write")
@@ -255,7 +254,7 @@ def _fmt(options: argparse.Namespace) -> int:
     for change in changes:
         if change.needed:
             change.write()
-        _talk(f"chainboot: {printable(change.place)} {'is now' if change.needed else 'was already'} in canonical form")
+        talk(f"chainboot: {printable(change.place)} {'is now' if change.needed else 'was already'} in canonical form")
     return EXIT_OK
 
 
@@ -276,14 +275,14 @@ def _set_default(options: argparse.Namespace) -> int:
     change = default_change(among, candidate, force=options.force)
     label, place = printable(candidate.entry.label), printable(change.place)
     for note in change.notes:
-        _talk(f"chainboot: note: {printable(note)}")
+        talk(f"chainboot: note: {printable(note)}")
     if not change.needed:
-        _talk(f"chainboot: {label} is already the default of {place}; nothing was written")
+        talk(f"chainboot: {label} is already the default of {place}; nothing was written")
     elif options.dry_run:
         print(change.difference(), end="")
     else:
         change.write()
-        _talk(f"chainboot: {label} is now the default of {place}")
+        talk(f"chainboot: {label} is now the default of {place}")
     return EXIT_OK
 
 
@@ -307,7 +306,7 @@ def _image(options: argparse.Namespace) -> int:
         packages=packages,
         manifest=Path(options.manifest) if options.manifest else None,
         run=run,
-        say=_talk,
+        say=talk,
     )
     print(report.describe())
     return EXIT_OK

@@ -241,3 +241,14 @@ def show_text(candidate: Candidate, image: KernelImage, objections: Sequence[str
     facts += [("kept as it is", line) for line in entry.unknown]
     facts += [("cannot boot", reason) for reason in objections]
     return "".join(f"{name + ':':16} {printable(value)}\n" for name, value in facts)
+
+
+def count(found: Sequence[Diagnostic], severity: Severity) -> int:
+    """How many findings are of this severity."""
+    return sum(finding.severity is severity for finding in found)
+
+
+def counted(found: Sequence[Diagnostic], severity: Severity, what: str) -> str:
+    """The same in words: `1 error`, `2 errors`."""
+    number = count(found, severity)
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -90,6 +90,7 @@ def test_a_configuration_that_cannot_be_read_costs_itself(sys_block: Path, tmp_p
     (tmp_path / "m/vda2/extlinux.conf").write_text("LABEL x\nLINUX k\n")
     found = discover(FakeRunner(blkid(vda2="ext4")), sys_block=str(sys_block), mounts=str(tmp_path / "m"))
     assert [configuration.path for configuration in found.configurations] == ["/extlinux.conf"]
+    assert found.problems == ("/dev/vda2 (ext4, my disk): /boot/extlinux/extlinux.conf is a directory, not a file",)
 
 
 @pytest.mark.parametrize(

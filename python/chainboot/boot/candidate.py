@@ -13,6 +13,7 @@ from chainboot.boot.sysappend import NO_STRINGS, SystemStrings, words
 from chainboot.boot.volume import Configuration, PathError, file_type, normalise
 from chainboot.errors import NotFoundError
 from chainboot.extlinux.entry import BootEntry, Kind
+from chainboot.text import clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +208,14 @@ def choose(among: Sequence[Candidate], reference: str | None) -> Candidate:
         for candidate in among:
             if candidate.default:
                 return candidate
+        if not among:
+            raise NotFoundError("the configuration has no entry")
         raise NotFoundError("there is no default entry", hint="name one: `chainboot list` shows them")
     for candidate in among:
         if candidate.entry.label == reference:
             return candidate
     if reference.isascii() and reference.isdigit() and 0 < int(reference[:9]) <= len(among):
         return among[int(reference[:9]) - 1]
-    raise NotFoundError(f"there is no entry {reference}", hint="`chainboot list` shows labels and numbers")
+    raise NotFoundError(
+        f"there is no entry {clip(reference, 80) or repr(reference)}", hint="`chainboot list` shows labels and numbers"
+    )

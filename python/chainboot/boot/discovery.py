@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from chainboot.boot.volume import Configuration, Volume, find_configurations, read_configuration
+from chainboot.boot.volume import Configuration, Volume, read_configuration, search
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
 from chainboot.text import printable
@@ -72,7 +72,9 @@ def discover(run: Runner, *, sys_block: str = "/sys/class/block", mounts: str = 
             problems.append(f"/dev/{device}: {printable(str(error))}")
     configurations: list[Configuration] = []
     for volume in volumes:
-        for path in find_configurations(volume):
+        paths, unusable = search(volume)
+        problems += [f"{volume.name}: {printable(problem)}" for problem in unusable]
+        for path in paths:
             try:
                 configurations.append(read_configuration(volume, path))
             except (ChainbootError, OSError) as error:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from chainboot.boot.discovery import MOUNTS
-from chainboot.boot.volume import CONFIG_PATHS, Configuration, Volume, find_configurations, read_configuration
+from chainboot.boot.volume import CONFIG_PATHS, Configuration, Volume, read_configuration, search
 from chainboot.errors import NotFoundError
 
 
 def configurations(
-    *, path: str | None = None, root: str | None = None, config: str | None = None, mounts: str = MOUNTS
+    *,
+    path: str | None = None,
+    root: str | None = None,
+    config: str | None = None,
+    mounts: str = MOUNTS,
+    complain: Callable[[str], None] = lambda _sentence: None,
 ) -> tuple[Configuration, ...]:
     """The configurations, at least one; raises `NotFoundError`.
 
     `path` is short for `root` (a directory) or `config` (a file). Without any of them: the volumes that the first
-    stage has mounted below `mounts`, else the running system.
+    stage has mounted below `mounts`, else the running system. What cannot be read costs itself: `complain` hears of it.
     """
     if path is not None:
         if os.path.isdir(path):
@@ -24,23 +30,40 @@ def configurations(
             config = path
     if config is not None:
         return (_one_file(config, root),)
-    if root is not None:
-        return _of_directory(root)
-    found = tuple(_mounted(mounts))
-    return found or _of_directory("/")
-
-
-def _of_directory(root: str) -> tuple[Configuration, ...]:
+    if root is None:
+        found, problems = _readable(_mounted(mounts))
+        if found:
+            for problem in problems:
+                complain(problem)
+            return found
+        root = "/"
     if not os.path.isdir(root):
-        raise NotFoundError(f"{root} is not a directory", hint="give --root the directory where the disk is mounted")
-    volume = Volume(os.path.abspath(root).rstrip("/"), root)
-    paths = find_configurations(volume)
-    if not paths:
+        raise NotFoundError(f"'{root}' is not a directory", hint="give --root the directory where the disk is mounted")
+    found, problems = _readable([Volume(os.path.abspath(root).rstrip("/"), root)])
+    if not found:
+        why = f": {'; '.join(problems)}" if problems else ""
         raise NotFoundError(
-            f"no extlinux configuration was found in {root}",
-            hint=f"looked for {', '.join(path[1:] for path in CONFIG_PATHS)}",
+            f"no extlinux configuration was found in {root}{why}",
+            hint=None if problems else f"looked for {', '.join(path[1:] for path in CONFIG_PATHS)}",
         )
-    return tuple(read_configuration(volume, path) for path in paths)
+    for problem in problems:
+        complain(problem)
+    return found
+
+
+def _readable(volumes: list[Volume]) -> tuple[tuple[Configuration, ...], tuple[str, ...]]:
+    """Every configuration of the volumes that can be read, and a sentence for each that cannot."""
+    found: list[Configuration] = []
+    problems: list[str] = []
+    for volume in volumes:
+        paths, unusable = search(volume)
+        problems += unusable
+        for path in paths:
+            try:
+                found.append(read_configuration(volume, path))
+            except NotFoundError as error:
+                problems.append(error.message)
+    return tuple(found), tuple(problems)
 
 
 def _one_file(config: str, root: str | None) -> Configuration:
@@ -55,13 +78,15 @@ def _one_file(config: str, root: str | None) -> Configuration:
         if not absolute.startswith(f"{base}/"):
             raise NotFoundError(f"{config} is not inside {root}", hint="--config names a file inside --root")
         place = absolute[len(base) :]
-    return read_configuration(Volume(base, root or base or "/"), place)
+    try:
+        return read_configuration(Volume(base, root or base or "/"), place)
+    except NotFoundError as error:  # by the name that the person gave it
+        raise NotFoundError(error.message.replace(place, config, 1)) from error
 
 
-def _mounted(mounts: str) -> list[Configuration]:
+def _mounted(mounts: str) -> list[Volume]:
     try:
         names = sorted(os.listdir(mounts))
     except OSError:
         return []
-    volumes = [Volume(f"{mounts}/{name}", f"/dev/{name}", device=f"/dev/{name}", mounted=True) for name in names]
-    return [read_configuration(volume, path) for volume in volumes for path in find_configurations(volume)]
+    return [Volume(f"{mounts}/{name}", f"/dev/{name}", device=f"/dev/{name}", mounted=True) for name in names]

@@ -70,7 +70,8 @@ class Volume:
                 mode = os.lstat(self.root + here).st_mode
             except (OSError, ValueError) as error:
                 wanted = normalise("/".join((here, *reversed(pending))))
-                raise PathError(_why(wanted, error, last_link)) from error
+                missing = isinstance(error, OSError) and error.errno in _MISSING and not last_link
+                raise PathError(_why(wanted, error, last_link), missing=missing) from error
             if stat.S_ISLNK(mode):
                 links += 1
                 if links > _LINKS:
@@ -106,11 +107,18 @@ class Volume:
 
 
 class PathError(ChainbootError):
-    """A path leads nowhere inside its volume, or not to a file."""
+    """A path leads nowhere inside its volume, or not to a file. `missing`: there is simply nothing by that name."""
+
+    def __init__(self, message: str, *, missing: bool = False) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+_MISSING = (errno.ENOENT, errno.ENOTDIR)
 
 
 def _why(path: str, error: OSError | ValueError, link: str) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENOTDIR):
+    if isinstance(error, OSError) and error.errno in _MISSING:
         return f"{link}{path} does not exist" if not link else f"{link}{path} does not exist in it"
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"{link}{path} cannot be read: {reason}"
@@ -181,17 +189,30 @@ class Configuration:
 
 def find_configurations(volume: Volume) -> tuple[str, ...]:
     """The paths of all configurations in a volume, best first, each file once (by device and inode)."""
+    return search(volume)[0]
+
+
+def search(volume: Volume) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The same, and a sentence for every place where something stands that is no readable file."""
     found: list[str] = []
+    problems: list[str] = []
     seen: set[tuple[int, int]] = set()
     for path in CONFIG_PATHS:
         try:
             status = os.stat(volume.root + volume.follow(path))
-        except (PathError, OSError):
+        except PathError as error:
+            if not error.missing:
+                problems.append(error.message)
             continue
-        if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) not in seen:
+        except OSError as error:
+            problems.append(_why(path, error, ""))
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            problems.append(f"{path} is {file_type(status.st_mode)}, not a file")
+        elif (status.st_dev, status.st_ino) not in seen:
             seen.add((status.st_dev, status.st_ino))
             found.append(path)
-    return tuple(found)
+    return tuple(found), tuple(dict.fromkeys(problems))
 
 
 def read_configuration(volume: Volume, path: str) -> Configuration:

@@ -141,6 +141,10 @@ def remarks(configurations: Sequence[Configuration]) -> tuple[str, ...]:
         found = configuration.menu.diagnostics
         errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
         if found:
-            counted = f"{errors} errors, {len(found) - errors} warnings"
+            counted = f"{_counted(errors, 'error')}, {_counted(len(found) - errors, 'warning')}"
             lines.append(f"{configuration.path}: {counted}; the first: {found[0].message}")
     return tuple(lines)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
