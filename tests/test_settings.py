@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 from chainboot.settings import KEYS, Settings, from_parameters
 
@@ -30,3 +31,10 @@ def test_a_bad_setting_costs_itself() -> None:
         "chainboot.timeout_ds=soon was ignored: it wants a whole number, in tenths of a second",
         "chainboot.speed is no setting of chainboot",
     )
+
+
+def test_the_readme_has_every_setting_with_its_default() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    for key in KEYS:
+        (row,) = [line for line in readme.splitlines() if line.startswith(f"| `chainboot.{key.name}=N` |")]
+        assert row.endswith(f"| {getattr(Settings(), key.name)} |")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from chainboot import streams
 from chainboot.errors import ChainbootError, NotFoundError, RefusedError, Severity
 from chainboot.streams import print_json, talk
-from chainboot.text import printable
+from chainboot.text import counted, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -204,22 +204,23 @@ def _decide(options: argparse.Namespace) -> tuple[Candidate, Host, BootPlan]:
 def _check(options: argparse.Namespace) -> int:
     from chainboot.boot.host import read_host
     from chainboot.boot.inspection import findings
-    from chainboot.listing import check_json, count, counted
+    from chainboot.listing import check_json, count
 
     configurations, among = _find(options)
     found = findings(configurations, among, read_host().machine)
+    errors, warnings, notes = (count(found, each) for each in (Severity.ERROR, Severity.WARNING, Severity.INFO))
     if options.json:
         print_json(check_json(found))
     else:
         shown = [finding for finding in found if options.all or finding.severity is not Severity.INFO]
         print("".join(f"{finding.format(_root(configurations[0]))}\n" for finding in shown), end="")
-        counts = [counted(found, Severity.ERROR, "error"), counted(found, Severity.WARNING, "warning")]
-        if count(found, Severity.INFO):
-            counts.append(counted(found, Severity.INFO, "note") + ("" if options.all else " (--all shows them)"))
-        talk(f"chainboot: {', '.join(counts)}")
-    if count(found, Severity.ERROR):
+        told = [counted(errors, "error"), counted(warnings, "warning")]
+        if notes:
+            told.append(counted(notes, "note") + ("" if options.all else " (--all shows them)"))
+        talk(f"chainboot: {', '.join(told)}")
+    if errors:
         return EXIT_USAGE
-    return EXIT_FAILED if count(found, Severity.WARNING) else EXIT_OK
+    return EXIT_FAILED if warnings else EXIT_OK
 
 
 def _menu(options: argparse.Namespace) -> int:

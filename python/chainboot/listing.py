@@ -181,9 +181,9 @@ def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Json]:
 def check_json(found: Sequence[Diagnostic]) -> Json:
     """The object that `check --json` prints."""
     return {
-        "errors": sum(finding.severity is Severity.ERROR for finding in found),
-        "warnings": sum(finding.severity is Severity.WARNING for finding in found),
-        "infos": sum(finding.severity is Severity.INFO for finding in found),
+        "errors": count(found, Severity.ERROR),
+        "warnings": count(found, Severity.WARNING),
+        "infos": count(found, Severity.INFO),
         "diagnostics": [diagnostic_json(finding) for finding in found],
     }
 
@@ -246,9 +246,3 @@ def show_text(candidate: Candidate, image: KernelImage, objections: Sequence[str
 def count(found: Sequence[Diagnostic], severity: Severity) -> int:
     """How many findings are of this severity."""
     return sum(finding.severity is severity for finding in found)
-
-
-def counted(found: Sequence[Diagnostic], severity: Severity, what: str) -> str:
-    """The same in words: `1 error`, `2 errors`."""
-    number = count(found, severity)
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -51,3 +51,8 @@ def clip(text: str, cells: int) -> str:
             break
         kept.append(char)
     return "".join(kept) + "~"
+
+
+def counted(number: int, what: str) -> str:
+    """`1 error`, `2 errors`: a number and its noun, for nouns that take an s."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

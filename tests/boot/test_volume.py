@@ -130,13 +130,14 @@ def test_normalise(path: str, normal: str) -> None:
 @pytest.mark.parametrize("boot", ["boot/", ""])
 def test_both_layouts_of_boot_are_found(tmp_path: Path, boot: str) -> None:
     root = write_root(tmp_path / "disk", usual_conf(), boot=boot)
-    assert find_configurations(Volume(str(root), "disk")) == (f"/{boot}extlinux/extlinux.conf",)
+    assert find_configurations(Volume(str(root), "disk")) == ((f"/{boot}extlinux/extlinux.conf",), ())
 
 
 def test_one_file_by_several_names_is_found_once(nixos_root: Path) -> None:
     (nixos_root / "extlinux").symlink_to("boot/extlinux")
     (nixos_root / "extlinux.conf").write_text("LABEL other\n")
-    found = find_configurations(Volume(str(nixos_root), "disk"))
+    found, problems = find_configurations(Volume(str(nixos_root), "disk"))
+    assert problems == ()
     assert found == ("/boot/extlinux/extlinux.conf", "/extlinux.conf")
 
 

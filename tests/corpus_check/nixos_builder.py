@@ -64,7 +64,7 @@ def _lay_out(path: Path, root: Path) -> _Build:
     text = path.read_text()
     (root / "extlinux/extlinux.conf").write_text(text)
     volume = Volume(str(root), path.parent.name)
-    (found,) = find_configurations(volume)
+    ((found,), _) = find_configurations(volume)
     return _Build(path.parent.name, text, root, read_configuration(volume, found))
 
 

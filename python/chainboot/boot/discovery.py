@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from chainboot.boot.volume import Configuration, Volume, read_configuration, search
+from chainboot.boot.volume import Configuration, Volume, find_configurations, read_configuration
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
 from chainboot.text import printable
@@ -72,7 +72,7 @@ def discover(run: Runner, *, sys_block: str = "/sys/class/block", mounts: str = 
             problems.append(f"/dev/{device}: {printable(str(error))}")
     configurations: list[Configuration] = []
     for volume in volumes:
-        paths, unusable = search(volume)
+        paths, unusable = find_configurations(volume)
         problems += [f"{volume.name}: {printable(problem)}" for problem in unusable]
         for path in paths:
             try:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from chainboot.boot.discovery import MOUNTS
-from chainboot.boot.volume import CONFIG_PATHS, Configuration, Volume, read_configuration, search
+from chainboot.boot.volume import CONFIG_PATHS, Configuration, Volume, find_configurations, read_configuration
 from chainboot.errors import NotFoundError
 
 
@@ -56,7 +56,7 @@ def _readable(volumes: list[Volume]) -> tuple[tuple[Configuration, ...], tuple[s
     found: list[Configuration] = []
     problems: list[str] = []
     for volume in volumes:
-        paths, unusable = search(volume)
+        paths, unusable = find_configurations(volume)
         problems += unusable
         for path in paths:
             try:

@@ -187,13 +187,11 @@ class Configuration:
         return None
 
 
-def find_configurations(volume: Volume) -> tuple[str, ...]:
-    """The paths of all configurations in a volume, best first, each file once (by device and inode)."""
-    return search(volume)[0]
+def find_configurations(volume: Volume) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The paths of all configurations in a volume, best first, each file once (by device and inode).
 
-
-def search(volume: Volume) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The same, and a sentence for every place where something stands that is no readable file."""
+    And a sentence for every place where something stands that is no readable file.
+    """
     found: list[str] = []
     problems: list[str] = []
     seen: set[tuple[int, int]] = set()

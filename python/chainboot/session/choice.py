@@ -11,6 +11,7 @@ from chainboot.boot.volume import Configuration
 from chainboot.errors import Severity
 from chainboot.session.state import MenuItem
 from chainboot.settings import Settings
+from chainboot.text import counted
 
 Identity = tuple[str, str, int]
 """What an entry is known by while the first stage runs: volume, file, line. Its number may change with a rescan."""
@@ -141,10 +142,6 @@ def remarks(configurations: Sequence[Configuration]) -> tuple[str, ...]:
         found = configuration.menu.diagnostics
         errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
         if found:
-            counted = f"{_counted(errors, 'error')}, {_counted(len(found) - errors, 'warning')}"
-            lines.append(f"{configuration.path}: {counted}; the first: {found[0].message}")
+            told = f"{counted(errors, 'error')}, {counted(len(found) - errors, 'warning')}"
+            lines.append(f"{configuration.path}: {told}; the first: {found[0].message}")
     return tuple(lines)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
