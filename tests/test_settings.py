@@ -1,40 +1,74 @@
-"""Settings from a kernel command line: a bad one costs itself."""
+"""Settings from a file and a kernel command line: a bad one costs itself."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
 
-from chainboot.settings import KEYS, Settings, from_parameters
+import pytest
+
+from chainboot.settings import FILE, KEYS, Key, Settings, read_settings
+
+EXAMPLES = {"kernel syntax": "dhcp", "names": "eth0,eth1", "role": "view", "0 or 1": "1"}
+
+
+def example(key: Key) -> str:
+    return EXAMPLES.get(key.value, "7")
 
 
 def test_defaults_and_the_last_value_counts() -> None:
-    assert from_parameters(["quiet", "console=ttyS0"]) == (Settings(), ())
-    settings, complaints = from_parameters(["chainboot.timeout_ds=5", "chainboot.timeout_ds=70"])
+    assert read_settings("", ["quiet", "console=ttyS0"]) == (Settings(), ())
+    settings, complaints = read_settings("", ["chainboot.timeout_ds=5", "chainboot.timeout_ds=70"])
     assert (settings.timeout_ds, complaints) == (70, ())
 
 
-def test_every_field_can_be_set_and_is_in_the_table() -> None:
-    names = [field.name for field in fields(Settings)]
-    assert [key.name for key in KEYS] == names
-    for name in names:
-        settings, complaints = from_parameters([f"chainboot.{name}=7"])
-        assert (getattr(settings, name), complaints) == (7, ())
+def test_every_field_can_be_set_in_both_places_and_is_in_the_table() -> None:
+    assert [key.name for key in KEYS] == [field.name for field in fields(Settings)]
+    for key in KEYS:
+        value = example(key)
+        for settings, complaints in (
+            read_settings("", [f"chainboot.{key.name}={value}"]),
+            read_settings(f"# a comment\n\n  {key.name} = {value}  \n", []),
+        ):
+            assert complaints == ()
+            assert str(getattr(settings, key.name)) == value
 
 
-def test_a_bad_setting_costs_itself() -> None:
-    settings, complaints = from_parameters(
-        ["chainboot.timeout_ds=soon", "chainboot.speed=9", "chainboot.retry_timeout_ds=9"]
-    )
+def test_the_command_line_wins_over_the_file() -> None:
+    settings, _ = read_settings("ssh_port=23\nssh_window=9\n", ["chainboot.ssh_port=24"])
+    assert (settings.ssh_port, settings.ssh_window) == (24, 9)
+
+
+def test_the_kernels_own_ip_parameters_win_and_add_up() -> None:
+    settings, _ = read_settings("ip=dhcp", ["ip=:::::eth0:dhcp", "chainboot.ip=none", "ip=10.0.0.2::::h:eth1:off"])
+    assert settings.ip == ":::::eth0:dhcp 10.0.0.2::::h:eth1:off"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("timeout_ds=soon", "timeout_ds=soon was ignored: it wants a whole number, in tenths of a second"),
+        ("timeout_ds=", "timeout_ds= was ignored: it wants a whole number, in tenths of a second"),
+        ("timeout_ds", "timeout_ds= was ignored: it wants a whole number, in tenths of a second"),
+        ("timeout_ds=-1", "timeout_ds=-1 was ignored: it wants a whole number, in tenths of a second"),
+        ("ssh_grace=\u0663", "ssh_grace=\u0663 was ignored: it wants a whole number of seconds"),
+        ("ssh_port=0", "ssh_port=0 was ignored: it wants a port, from 1 to 65535"),
+        ("ssh_port=70000", "ssh_port=70000 was ignored: it wants a port, from 1 to 65535"),
+        ("ssh_role=root", "ssh_role=root was ignored: it wants one of view, boot, edit, admin, none"),
+        ("ssh_volume_keys=2", "ssh_volume_keys=2 was ignored: it wants 0 or 1"),
+        ("speed=9", "speed is no setting of chainboot"),
+    ],
+)
+def test_a_bad_setting_costs_itself(text: str, complaint: str) -> None:
+    settings, complaints = read_settings("", [f"chainboot.{text}", "chainboot.retry_timeout_ds=9"])
     assert settings == Settings(retry_timeout_ds=9)
-    assert complaints == (
-        "chainboot.timeout_ds=soon was ignored: it wants a whole number, in tenths of a second",
-        "chainboot.speed is no setting of chainboot",
-    )
+    assert complaints == (f"chainboot.{complaint}",)
+    assert read_settings(f"{text}\nretry_timeout_ds=9", []) == (settings, (f"{FILE}: {complaint}",))
 
 
 def test_the_readme_has_every_setting_with_its_default() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     for key in KEYS:
-        (row,) = [line for line in readme.splitlines() if line.startswith(f"| `chainboot.{key.name}=N` |")]
-        assert row.endswith(f"| {getattr(Settings(), key.name)} |")
+        (row,) = [line for line in readme.splitlines() if line.startswith(f"| `{key.name}` |")]
+        default = getattr(Settings(), key.name)
+        assert row.endswith(f"| {default if default != '' else 'empty'} |")

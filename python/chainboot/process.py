@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,14 +72,80 @@ def run(argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Co
     return completed
 
 
-def interact(argv: Sequence[str], *, extra_env: dict[str, str] | None = None) -> int:
-    """Run `argv` on this terminal, as a rescue shell needs it, and return its exit code."""
-    import os  # late: only a person who asks for a shell needs it
+# How often a program on the terminal is looked at, and how long it has to end when it is told to, in seconds.
+_LOOK_S = 1.0
+_FAREWELL_S = 2.0
 
+
+def interact(
+    argv: Sequence[str], *, extra_env: dict[str, str] | None = None, stop: Callable[[], bool] | None = None
+) -> int:
+    """Run `argv` on this terminal, as a rescue shell needs it, and return its exit code (-1: it was stopped).
+
+    `stop` is asked every second; once it says so, the program is hung up on (SIGHUP), and killed if it does not care.
+    """
+    import os  # late: only a person who asks for a shell needs it
+    import signal
+
+    # The terminal's Ctrl-C and Ctrl-\\ are for the program, not for whoever waits for it.
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
-        return subprocess.run(list(argv), check=False, env={**os.environ, **(extra_env or {})}).returncode
+        child = subprocess.Popen(
+            list(argv),
+            env={**os.environ, **(extra_env or {})},
+            preexec_fn=lambda: _defaults(signal.SIGINT, signal.SIGQUIT),
+        )
+        while True:
+            try:
+                return child.wait(None if stop is None else _LOOK_S)
+            except subprocess.TimeoutExpired:
+                if stop is None or not stop():
+                    continue
+            child.send_signal(signal.SIGHUP)
+            child.send_signal(signal.SIGCONT)
+            try:
+                child.wait(_FAREWELL_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+            return -1
     except OSError as error:
         raise ProcessError(f"{argv[0]} could not be started: {error.strerror}") from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _defaults(*numbers: int) -> None:
+    import signal
+
+    for number in numbers:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def detach(act: Callable[[], None]) -> None:
+    """Run `act` in a process that belongs to no session and no terminal; returns at once.
+
+    Its parent dies here, so that the first process of the machine adopts it, and neither the end of a session nor a
+    hangup reaches it. Its descriptors 0 to 2 lead nowhere.
+    """
+    import os
+    import signal
+
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for descriptor in (0, 1, 2):
+                os.dup2(nothing, descriptor)
+            act()
+    finally:
+        os._exit(0)
 
 
 def pasteable(argv: Sequence[str]) -> str:

@@ -1,6 +1,8 @@
 """The settings of chainboot: one table of keys for kernel parameters, file and manual. Pure.
 
-A setting `NAME` is given on the first stage's kernel command line as `chainboot.NAME=VALUE`.
+A setting `NAME` is given on the first stage's kernel command line as `chainboot.NAME=VALUE`, or as a line
+`NAME=VALUE` of /etc/chainboot.conf in its image; the command line wins. `/init` and its scripts read both in the
+same way.
 """
 
 from __future__ import annotations
@@ -9,24 +11,37 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 PREFIX = "chainboot."
+FILE = "/etc/chainboot.conf"
+
+ROLES = ("view", "boot", "edit", "admin")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What can be set. Times are in tenths of a second, as in extlinux.conf, where a name ends in `_ds`."""
+    """What can be set. Times in `_ds` are tenths of a second, as in extlinux.conf; the others are in seconds."""
 
     timeout_ds: int = 100
     retry_timeout_ds: int = 50
     device_wait_ds: int = 100
+    network_wait: int = 30
+    ip: str = ""
+    interfaces: str = ""
+    ssh_port: int = 22
+    ssh_window: int = 20
+    ssh_grace: int = 30
+    ssh_role: str = "admin"
+    ssh_volume_keys: int = 0
+    console_idle: int = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A row of the table: the field of `Settings`, what it takes, and its help."""
+    """A row of the table: the field of `Settings`, what it takes, its help, and the largest number it can be."""
 
     name: str
     value: str
     help: str
+    most: int = 10**8 - 1
 
 
 KEYS = (
@@ -37,25 +52,72 @@ KEYS = (
         "how long the menu waits before the next entry boots by itself, after the default one failed to load",
     ),
     Key("device_wait_ds", "tenths of a second", "how long /init waits for the first disk before it shows the menu"),
+    Key(
+        "network_wait",
+        "seconds",
+        "how long after the kernel's start the countdown waits for SSH to be reachable before it runs all the same",
+    ),
+    Key("ip", "kernel syntax", "addresses, as the kernel parameter `ip=` has them, several separated by blanks"),
+    Key("interfaces", "names", "the network interfaces to use, separated by commas; all where it is empty"),
+    Key("ssh_port", "port", "where the SSH server listens", 65535),
+    Key("ssh_window", "seconds", "the least time for which the countdown runs where SSH is served"),
+    Key("ssh_grace", "seconds", "how long the countdown runs after the last person has left, however they left"),
+    Key("ssh_role", "role", "what a key without a role of its own may do: view, boot, edit, admin; none: nothing"),
+    Key("ssh_volume_keys", "0 or 1", "1: authorized_keys in the directory chainboot of the boot volume count too", 1),
+    Key("console_idle", "seconds", "after how long without a key a person at a console has left; 0: never"),
 )
 
+_WANTED = {
+    "tenths of a second": "a whole number, in tenths of a second",
+    "seconds": "a whole number of seconds",
+    "port": "a port, from 1 to 65535",
+    "role": f"one of {', '.join(ROLES)}, none",
+    "0 or 1": "0 or 1",
+}
 
-def from_parameters(words: Iterable[str]) -> tuple[Settings, tuple[str, ...]]:
-    """The settings that the words of a kernel command line give, and a sentence for each that makes no sense.
 
-    A bad value costs itself: the default stays.
+def read_settings(file: str, words: Iterable[str]) -> tuple[Settings, tuple[str, ...]]:
+    """The settings of the text of a file and of the words of a kernel command line, and a sentence for each mistake.
+
+    A bad value costs itself: what held before it stays.
     """
     settings = Settings()
     complaints: list[str] = []
+    given = [(f"{FILE}: ", line.strip()) for line in file.splitlines()]
+    given = [(place, line) for place, line in given if line and not line.startswith("#")]
+    addresses: list[str] = []
     for word in words:
-        name, equals, value = word.partition("=")
-        if not name.startswith(PREFIX):
-            continue
-        name = name.removeprefix(PREFIX)
-        if name not in {field.name for field in fields(Settings)}:
-            complaints.append(f"{PREFIX}{name} is no setting of chainboot")
-        elif not equals or not (value.isascii() and value.isdigit() and len(value) < 9):
-            complaints.append(f"{PREFIX}{name}={value} was ignored: it wants a whole number, in tenths of a second")
+        if word.startswith(PREFIX):
+            given.append((PREFIX, word.removeprefix(PREFIX)))
+        elif word.startswith("ip="):
+            addresses.append(word.removeprefix("ip="))
+    for place, text in given:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        key = next((key for key in KEYS if key.name == name), None)
+        if key is None:
+            complaints.append(f"{place}{name} is no setting of chainboot")
+        elif equals and (accepted := _accept(key, value)) is not None:
+            settings = replace(settings, **{name: accepted})  # type: ignore[arg-type]  # _accept knows the type
         else:
-            settings = replace(settings, **{name: int(value)})
+            complaints.append(f"{place}{name}={value} was ignored: it wants {_WANTED[key.value]}")
+    # The kernel's own parameter is the more usual one, and where both stand, somebody typed it for this boot.
+    if addresses:
+        settings = replace(settings, ip=" ".join(addresses))
     return settings, tuple(complaints)
+
+
+def _accept(key: Key, value: str) -> int | str | None:
+    """The value of a setting, or None where it makes no sense."""
+    if key.value in ("kernel syntax", "names"):
+        return value
+    if key.value == "role":
+        return value if value in (*ROLES, "none") else None
+    if not (value.isascii() and value.isdigit() and len(value) < 9):
+        return None
+    number = int(value)
+    return number if number <= key.most and (key.value != "port" or number > 0) else None
+
+
+def field_names() -> frozenset[str]:
+    """The names of all settings."""
+    return frozenset(field.name for field in fields(Settings))

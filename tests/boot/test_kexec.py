@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from fakes import FakeRunner
 
-from chainboot.boot.kexec import concatenate, is_loaded, perform, unload
-from chainboot.boot.plan import BootPlan, Command, Concatenate, Part
-from chainboot.errors import RefusedError
+from chainboot.boot.kexec import concatenate, is_loaded, leave, load, perform, unload
+from chainboot.boot.plan import BootPlan, Command, Concatenate, EndSessions, Part
+from chainboot.errors import ChainbootError, RefusedError
 from chainboot.process import Completed, run
 
 LOAD = ("kexec", "-a", "-l", "/k")
@@ -45,6 +45,30 @@ def test_a_failed_jump_leaves_nothing_loaded() -> None:
     with pytest.raises(RefusedError, match="x was not booted: kexec exited with 1: Nothing has been loaded!"):
         perform(PLAN, runner, print)
     assert runner.commands[-1] == ("kexec", "-u")
+
+
+SESSIONS = BootPlan(
+    "x", "X", "c", (Command(LOAD),), (EndSessions(7), Command(("umount", "/a"))), (Command(("kexec", "-e")),)
+)
+
+
+def test_loading_takes_nothing_down_and_leaving_loads_nothing() -> None:
+    runner = FakeRunner()
+    load(SESSIONS, runner)
+    assert runner.commands == [LOAD]
+    leave(SESSIONS, runner, print, lambda step: runner.commands.append(("end-sessions", str(step.patience))))
+    assert runner.commands[1:] == [("end-sessions", "7"), ("umount", "/a"), ("kexec", "-e")]
+
+
+def test_sessions_that_do_not_end_are_said_and_do_not_stop_the_boot() -> None:
+    def stubborn(_step: EndSessions) -> None:
+        raise ChainbootError("somebody holds on")
+
+    runner = FakeRunner()
+    said: list[str] = []
+    leave(SESSIONS, runner, said.append, stubborn)
+    assert runner.commands == [("umount", "/a"), ("kexec", "-e")]
+    assert said == ["chainboot: somebody holds on; going on"]
 
 
 def test_an_interrupted_load_leaves_nothing_loaded(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from nixos import INITRD, KERNEL, SYSTEM, usual_conf, write_root
 
 from chainboot.boot.candidate import Candidate, candidates
 from chainboot.boot.kexec import concatenate
-from chainboot.boot.plan import Command, Concatenate, Part, make_plan
+from chainboot.boot.plan import PATIENCE, Command, Concatenate, EndSessions, Part, make_plan, make_power_plan
 from chainboot.boot.volume import Volume, read_configuration
 from chainboot.errors import RefusedError
 
@@ -83,6 +83,35 @@ def test_an_edited_command_line_replaces_the_entry_s(nixos_root: Path) -> None:
 
 def test_a_running_system_is_shut_down_in_order(nixos_root: Path) -> None:
     assert make_plan(read(nixos_root), machine="x86_64", systemd=True).execute == (Command(("systemctl", "kexec")),)
+
+
+def test_sessions_end_before_anything_is_taken_down(nixos_root: Path) -> None:
+    plan = make_plan(read(nixos_root), machine="x86_64", unmount=("/a", "/b"), sessions=True)
+    assert plan.teardown == (EndSessions(PATIENCE), Command(("umount", "/a")), Command(("umount", "/b")))
+    assert (
+        "  teardown:\n"
+        "    # end the SSH sessions, which are told; after 5 s whatever is left; stop the server\n"
+        "    umount /a\n"
+    ) in plan.describe()
+    assert make_plan(read(nixos_root), machine="x86_64").teardown == ()
+
+
+@pytest.mark.parametrize(
+    ("verb", "title"),
+    [("reboot", "the machine restarts"), ("poweroff", "the machine switches itself off")],
+)
+def test_a_restart_loads_nothing(verb: str, title: str) -> None:
+    plan = make_power_plan(verb, unmount=("/a",))
+    assert plan.describe() == (
+        f"boot {verb}: {title}\n"
+        "  teardown:\n"
+        "    # end the SSH sessions, which are told; after 5 s whatever is left; stop the server\n"
+        "    umount /a\n"
+        "  execute:\n"
+        f"    {verb} -f\n"
+    )
+    assert plan.load == ()
+    assert make_power_plan(verb, sessions=False).teardown == ()
 
 
 def test_what_cannot_be_booted_has_no_plan(tmp_path: Path) -> None:

@@ -111,18 +111,25 @@ def _mount(device: str, run: Runner, mounts: str) -> tuple[Volume, ...]:
     kind = facts.get("TYPE", "")
     if kind not in FILE_SYSTEMS:
         return ()
-    driver, no_replay = FILE_SYSTEMS[kind]
     target = f"{mounts}/{device}"
     name = f"/dev/{device} ({printable(', '.join(filter(None, (kind, facts.get('LABEL', '')))))})"
     if not os.path.ismount(target):
         os.makedirs(target, mode=0o700, exist_ok=True)
-        options = ",".join(filter(None, ("ro,nodev,nosuid,noexec", no_replay)))
         try:
-            run(["mount", "-t", driver, "-o", options, f"/dev/{device}", target], check=True, timeout=_PATIENCE)
+            run(mount_arguments(device, kind, target), check=True, timeout=_PATIENCE)
         except ChainbootError:
             if not os.path.ismount(target):  # the session on another console may have been faster
                 raise
     return (Volume(target, name, f"/dev/{device}", mounted=True, uuid=facts.get("UUID")),)
+
+
+def mount_arguments(device: str, kind: str, target: str, *, write: bool = False) -> tuple[str, ...]:
+    """The command that mounts `device`, whose blkid TYPE is `kind`, at `target`: read-only and without a look at the
+    journal, or with `write` as the booted system would, which replays it.
+    """
+    driver, no_replay = FILE_SYSTEMS[kind]
+    options = "rw,nodev,nosuid,noexec" if write else ",".join(filter(None, ("ro,nodev,nosuid,noexec", no_replay)))
+    return ("mount", "-t", driver, "-o", options, f"/dev/{device}", target)
 
 
 def probe(device: str, run: Runner) -> dict[str, str]:

@@ -34,7 +34,7 @@ def read_host(at: str = "/") -> Host:
         kexec_disabled=(_read(f"{base}/proc/sys/kernel/kexec_load_disabled") or "0") != "0",
         kexec_loaded=loaded == "1",
         systemd=os.path.isdir(f"{base}/run/systemd/system"),
-        memory_available=_memory_available(f"{base}/proc/meminfo"),
+        memory_available=_meminfo(f"{base}/proc/meminfo", "MemAvailable"),
     )
 
 
@@ -46,10 +46,15 @@ def _read(path: str) -> str | None:
         return None
 
 
-def _memory_available(path: str) -> int | None:
+def read_memory(path: str = "/proc/meminfo") -> tuple[int | None, int | None]:
+    """All memory and what is available of it, in bytes; None where the kernel does not say."""
+    return _meminfo(path, "MemTotal"), _meminfo(path, "MemAvailable")
+
+
+def _meminfo(path: str, wanted: str) -> int | None:
     for line in (_read(path) or "").splitlines():
         name, _, rest = line.partition(":")
         words = rest.split()
-        if name == "MemAvailable" and words and words[0].isdigit():
+        if name == wanted and words and words[0].isdigit():
             return int(words[0]) * 1024
     return None

@@ -7,10 +7,11 @@ would turn a later `reboot` into a kexec (systemd#41211).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from chainboot.boot.plan import INITRD_ALIGNMENT, BootPlan, Concatenate, Step
+from chainboot.boot import farewell
+from chainboot.boot.plan import INITRD_ALIGNMENT, BootPlan, Command, Concatenate, EndSessions
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.process import Completed, Runner
 
@@ -22,17 +23,43 @@ def perform(plan: BootPlan, run: Runner, say: Callable[[str], None]) -> None:
 
     Raises `RefusedError` with the step that failed and why; the target kernel is unloaded again.
     """
-    try:
+    load(plan, run)
+    leave(plan, run, say)
+
+
+def load(plan: BootPlan, run: Runner) -> None:
+    """The first half of `perform`: after it the target kernel is loaded and nothing else has changed."""
+    with _undone(plan, run):
         for step in plan.load:
             _take(step, run)
+
+
+def leave(
+    plan: BootPlan,
+    run: Runner,
+    say: Callable[[str], None],
+    end_sessions: Callable[[EndSessions], None] = farewell.end_sessions,
+) -> None:
+    """The second half: take down and jump. Call it from a process that none of the sessions owns which it ends."""
+    with _undone(plan, run):
         for step in plan.teardown:
-            # Only read-only mounts are taken down here: one that stays is worth a word, not the boot.
+            # Only sessions and read-only mounts are taken down here: one that stays is worth a word, not the boot.
             try:
-                _take(step, run)
+                if isinstance(step, EndSessions):
+                    end_sessions(step)
+                else:
+                    _take(step, run)
             except ChainbootError as error:
                 say(f"chainboot: {error.message}; going on")
         for step in plan.execute:
             _take(step, run)
+
+
+@contextmanager
+def _undone(plan: BootPlan, run: Runner) -> Iterator[None]:
+    """Whatever fails inside, nothing stays loaded, and the reason names the entry."""
+    try:
+        yield
     except BaseException as error:
         with suppress(ChainbootError):  # what failed first is what the person must hear
             unload(run, loaded=True)
@@ -58,13 +85,13 @@ def is_loaded(path: str = LOADED) -> bool:
         return False
 
 
-def _take(step: Step, run: Runner) -> None:
+def _take(step: Concatenate | Command | EndSessions, run: Runner) -> None:
     if isinstance(step, Concatenate):
         try:
             concatenate(step)
         except OSError as error:
             raise RefusedError(f"the initrds could not be joined in {step.target}: {error.strerror}") from error
-    else:
+    elif isinstance(step, Command):
         run(step.argv, check=True)
 
 

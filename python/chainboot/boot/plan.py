@@ -50,7 +50,21 @@ class Command:
         return pasteable(self.argv)
 
 
-Step = Concatenate | Command
+@dataclass(frozen=True, slots=True)
+class EndSessions:
+    """Tell every SSH session, wait at most `patience` seconds until they have ended, then end what is left."""
+
+    patience: int
+
+    def describe(self) -> str:
+        """The step in words: there is no program for it."""
+        return f"# end the SSH sessions, which are told; after {self.patience} s whatever is left; stop the server"
+
+
+Step = Concatenate | Command | EndSessions
+
+# How long sessions have to say goodbye, in seconds: a proper disconnect takes one round trip and a poll.
+PATIENCE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,7 @@ class BootPlan:
     title: str
     cmdline: str
     load: tuple[Step, ...]
-    teardown: tuple[Command, ...]
+    teardown: tuple[Command | EndSessions, ...]
     execute: tuple[Command, ...]
 
     def phases(self) -> tuple[tuple[str, tuple[Step, ...]], ...]:
@@ -86,12 +100,14 @@ def make_plan(
     machine: str,
     runtime: str = "/run/chainboot",
     unmount: tuple[str, ...] = (),
+    sessions: bool = False,
     systemd: bool = False,
 ) -> BootPlan:
     """The plan to boot `candidate`; raises `RefusedError` with the reasons where it has no kernel or initrd.
 
-    `cmdline` replaces the entry's own. `unmount` are mount points to take down. With `systemd` the running
-    system is shut down in order (`systemctl kexec`) instead of being left by `kexec -e`.
+    `cmdline` replaces the entry's own. `unmount` are mount points to take down. With `sessions` the SSH sessions are
+    ended before that: `kexec -e` takes the interfaces down, and a client that was not told hangs. With `systemd` the
+    running system is shut down in order (`systemctl kexec`) instead of being left by `kexec -e`.
     """
     if candidate.reasons or candidate.kernel is None:
         why = "; ".join(candidate.reasons)
@@ -117,6 +133,31 @@ def make_plan(
         title=candidate.entry.title,
         cmdline=cmdline,
         load=tuple(load),
-        teardown=tuple(Command(("umount", path)) for path in unmount),
+        teardown=teardown(unmount, sessions=sessions),
         execute=(Command(("systemctl", "kexec")) if systemd else Command(("kexec", "-e")),),
+    )
+
+
+def teardown(unmount: tuple[str, ...], *, sessions: bool) -> tuple[Command | EndSessions, ...]:
+    """What is taken down before the machine leaves, in order."""
+    ended = (EndSessions(PATIENCE),) if sessions else ()
+    return (*ended, *(Command(("umount", path)) for path in unmount))
+
+
+# Verb to program of busybox. -f: there is no init that would do it in order; the teardown has done that.
+POWER = {"reboot": ("reboot", "-f"), "poweroff": ("poweroff", "-f")}
+
+
+def make_power_plan(verb: str, *, unmount: tuple[str, ...] = (), sessions: bool = True) -> BootPlan:
+    """The plan to restart the machine or switch it off: `verb` is a key of `POWER`.
+
+    Unload a loaded kernel before: it would turn the reboot into a kexec (systemd#41211).
+    """
+    return BootPlan(
+        label=verb,
+        title="the machine restarts" if verb == "reboot" else "the machine switches itself off",
+        cmdline="",
+        load=(),
+        teardown=teardown(unmount, sessions=sessions),
+        execute=(Command(POWER[verb]),),
     )

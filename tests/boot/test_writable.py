@@ -1,0 +1,229 @@
+"""The boot volume made writable for a moment: the order of mounts, whatever fails, and a real one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fakes import FakeRunner
+
+from chainboot.boot.volume import Configuration, Volume
+from chainboot.boot.writable import own_directory, reading, writable
+from chainboot.errors import ChainbootError
+from chainboot.extlinux.menu import BootMenu
+from chainboot.process import Completed
+
+BLKID = {"blkid": Completed((), 0, "TYPE=ext4\n")}
+READ_ONLY = "mount -t ext4 -o ro,nodev,nosuid,noexec,noload /dev/vda2"
+READ_WRITE = "mount -t ext4 -o rw,nodev,nosuid,noexec /dev/vda2"
+FAILED = Completed((), 32, stderr="target is busy")
+
+
+def volume(root: Path | str) -> Volume:
+    return Volume(str(root), "/dev/vda2 (ext4)", "/dev/vda2", mounted=True)
+
+
+def steps(runner: FakeRunner, root: Path | str) -> list[str]:
+    """What ran after the probe, without the mount point."""
+    return [" ".join(command).replace(f" {root}", "") for command in runner.commands if command[0] != "blkid"]
+
+
+@pytest.mark.parametrize(
+    ("path", "directory"),
+    [
+        ("/boot/extlinux/extlinux.conf", "/boot/chainboot"),
+        ("/extlinux/extlinux.conf", "/chainboot"),
+        ("/extlinux.conf", "/chainboot"),
+        ("/boot/extlinux.conf", "/boot/chainboot"),
+        ("/boot/syslinux/syslinux.cfg", "/boot/chainboot"),
+        ("/isolinux/isolinux.cfg", "/chainboot"),
+    ],
+)
+def test_our_directory_is_the_same_however_the_volume_is_mounted(path: str, directory: str) -> None:
+    assert own_directory(Configuration(volume("/x"), path, BootMenu(path))) == directory
+
+
+def test_it_is_mounted_anew_synced_and_put_back(tmp_path: Path) -> None:
+    runner = FakeRunner(BLKID)
+    with writable(volume(tmp_path), runner, runtime=str(tmp_path / "run")) as root:
+        assert root == str(tmp_path)
+        assert steps(runner, tmp_path) == ["umount", READ_WRITE]
+    assert steps(runner, tmp_path) == ["umount", READ_WRITE, "sync -f", "umount", READ_ONLY]
+    assert all(timeout is not None for timeout in runner.timeouts)
+
+
+def test_what_discovery_did_not_mount_is_given_as_it_is(tmp_path: Path) -> None:
+    runner = FakeRunner()
+    with writable(Volume(str(tmp_path), "x"), runner, runtime=str(tmp_path / "run")) as root:
+        assert root == str(tmp_path)
+    assert runner.commands == []
+
+
+@pytest.mark.parametrize("kind", ["iso9660", "squashfs", "crypto_LUKS", ""])
+def test_what_cannot_be_written_is_not_touched(tmp_path: Path, kind: str) -> None:
+    runner = FakeRunner({"blkid": Completed((), 0, f"TYPE={kind}\n")})
+    with (
+        pytest.raises(ChainbootError, match="cannot be written"),
+        writable(volume(tmp_path), runner, runtime=str(tmp_path)),
+    ):
+        pass
+    assert steps(runner, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("failing", "message", "expected"),
+    [
+        ("umount", "cannot be written now: it is in use", ["umount"]),
+        (READ_WRITE, "cannot be written: mount exited with 32", ["umount", READ_WRITE, "umount", READ_ONLY]),
+        ("sync", "may not be on the disk", ["umount", READ_WRITE, "sync -f", "umount", READ_ONLY]),
+        (READ_ONLY, "mount exited with 32", ["umount", READ_WRITE, "sync -f", "umount", READ_ONLY]),
+    ],
+)
+def test_a_failure_is_said_and_it_ends_read_only(
+    tmp_path: Path, failing: str, message: str, expected: list[str]
+) -> None:
+    runner = FakeRunner({**BLKID, failing: FAILED})
+    with (
+        pytest.raises(ChainbootError, match=message),
+        writable(volume(tmp_path), runner, runtime=str(tmp_path / "run")),
+    ):
+        pass
+    assert steps(runner, tmp_path) == expected
+    with writable(volume(tmp_path), FakeRunner(BLKID), runtime=str(tmp_path / "run"), patience=0):
+        pass  # the lock is free again
+
+
+def test_what_fails_inside_is_what_is_said_and_it_ends_read_only(tmp_path: Path) -> None:
+    for answers in (BLKID, {**BLKID, "sync": FAILED}, {**BLKID, READ_ONLY: FAILED}):
+        runner = FakeRunner(answers)
+        with (
+            pytest.raises(KeyboardInterrupt),
+            writable(volume(tmp_path), runner, runtime=str(tmp_path / "run")),
+        ):
+            raise KeyboardInterrupt
+        assert steps(runner, tmp_path) == ["umount", READ_WRITE, "sync -f", "umount", READ_ONLY]
+
+
+class BusyLater(FakeRunner):
+    """The second umount finds a program that has come in meanwhile."""
+
+    def __call__(self, argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
+        if argv[0] == "umount" and any(command[0] == "umount" for command in self.commands):
+            self.answers = {**self.answers, "umount": FAILED}
+        return super().__call__(argv, check=check, timeout=timeout)
+
+
+def test_who_comes_in_meanwhile_keeps_a_read_only_mount(tmp_path: Path) -> None:
+    runner = BusyLater(BLKID)
+    with writable(volume("/proc"), runner, runtime=str(tmp_path)):  # something that is a mount point
+        pass
+    assert steps(runner, "/proc") == ["umount", READ_WRITE, "sync -f", "umount", "mount -o remount,ro"]
+
+
+def test_many_read_and_nobody_writes_meanwhile(tmp_path: Path) -> None:
+    runner = FakeRunner(BLKID)
+    with reading(str(tmp_path)), reading(str(tmp_path)):
+        start = time.monotonic()
+        with (
+            pytest.raises(ChainbootError, match=r"another session loads or writes on the disks since 0\.1 s"),
+            writable(volume(tmp_path), runner, runtime=str(tmp_path), patience=0.1),
+        ):
+            pass
+        assert time.monotonic() - start < 5
+    assert steps(runner, tmp_path) == []
+    with (
+        writable(volume(tmp_path), runner, runtime=str(tmp_path)),
+        pytest.raises(ChainbootError, match="another session writes"),
+        reading(str(tmp_path), patience=0),
+    ):
+        pass
+
+
+def test_it_waits_for_who_reads(tmp_path: Path) -> None:
+    holder = os.open(tmp_path / "mounts", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(holder, fcntl.LOCK_SH)
+    child = os.fork()
+    if child == 0:
+        time.sleep(0.3)
+        os._exit(0)  # the lock is one of the open file, which both have
+    os.close(holder)
+    with writable(volume(tmp_path), FakeRunner(BLKID), runtime=str(tmp_path), patience=20):
+        assert os.waitpid(child, os.WNOHANG) != (0, 0)
+
+
+# Each runs in a mount namespace of its own: argv is a device and a directory.
+BEGIN = """
+import os, sys
+from chainboot.boot.volume import Volume
+from chainboot.boot.discovery import mount_arguments
+from chainboot.boot.writable import writable
+from chainboot.errors import ChainbootError
+from chainboot.process import run
+
+device, base = sys.argv[1:]
+root = base + "/m"
+os.makedirs(root, exist_ok=True)
+run(mount_arguments(device.removeprefix("/dev/"), "ext4", root), check=True)
+volume = Volume(root, "disk", device, mounted=True)
+def read_only():
+    return bool(os.statvfs(root).f_flag & os.ST_RDONLY) and os.path.exists(root + "/lost+found")
+def refusal():
+    try:
+        with writable(volume, run, runtime=base):
+            return ""
+    except ChainbootError as error:
+        return str(error)
+assert read_only()
+"""
+WRITTEN = """
+with writable(volume, run, runtime=base):
+    assert not read_only()
+    with open(root + "/written", "w") as file:
+        file.write("x")
+assert read_only() and os.path.exists(root + "/written")
+with open(root + "/written") as file:
+    assert "it is in use" in refusal()
+    assert read_only()
+with writable(volume, run, runtime=base):
+    held = open(root + "/written")  # who comes in meanwhile
+assert read_only()
+"""
+PROTECTED = """
+assert "the disk is write-protected" in refusal()
+assert read_only()
+"""
+
+
+@pytest.mark.parametrize(("options", "script"), [((), WRITTEN), (("--read-only",), PROTECTED)])
+def test_a_real_disk_ends_read_only(tmp_path: Path, options: Sequence[str], script: str) -> None:
+    needed = ("unshare", "mke2fs", "losetup", "mount", "blkid")
+    if os.geteuid() != 0 or any(shutil.which(name) is None for name in needed):
+        pytest.skip(f"only root can mount, with {', '.join(needed)}")
+    if subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("no mount namespaces here")
+    image = tmp_path / "disk"
+    image.write_bytes(b"")
+    os.truncate(image, 8 << 20)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", str(image)], check=True)
+    attach = ["losetup", *options, "--find", "--show", str(image)]
+    loop = subprocess.run(attach, check=False, capture_output=True, text=True)
+    if loop.returncode != 0:
+        pytest.skip(f"no loop device: {loop.stderr.strip()}")
+    try:
+        done = subprocess.run(
+            ["unshare", "-m", sys.executable, "-c", BEGIN + script, loop.stdout.strip(), str(tmp_path)],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+        )
+        assert done.returncode == 0, done.stderr
+    finally:
+        subprocess.run(["losetup", "-d", loop.stdout.strip()], check=True)
