@@ -18,8 +18,8 @@ demo: bootstrap ## boot the first stage in QEMU on this terminal
 check: bootstrap ## run everything: linters, types, unit tests, scenarios in QEMU
 	@tools/check
 
-image: bootstrap ## build the first stage's initrd and say what fills it
-	@$(PYTHON) -m chainboot_vm.first_stage
+image: bootstrap ## build the first stage's initrd (AUTHORIZED_KEYS=FILE HOST_KEY=FILE SETTINGS='NAME=VALUE ...')
+	@AUTHORIZED_KEYS='$(AUTHORIZED_KEYS)' HOST_KEY='$(HOST_KEY)' SETTINGS='$(SETTINGS)' $(PYTHON) -m chainboot_vm.first_stage
 
 bench: bootstrap ## measure reading beside a plain loop, and the way to the menu beside a bare kexec
 	@$(PYTHON) tests/bench/parse.py

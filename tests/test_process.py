@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from chainboot.process import ProcessError, interact, pasteable, run
+from chainboot.process import ProcessError, detach, interact, pasteable, run
 
 
 def test_a_program_s_output_comes_back_whole() -> None:
@@ -46,3 +53,82 @@ def test_a_shell_on_this_terminal_gives_its_exit_code() -> None:
     assert interact(["sh", "-c", "exit $CODE"], extra_env={"CODE": "5"}) == 5
     with pytest.raises(ProcessError):
         interact(["/nowhere/sh"])
+
+
+def test_a_shell_has_the_keys_that_interrupt_for_itself() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT)]
+    # Were Ctrl-C ignored in the shell, as it is here meanwhile, the kill would do nothing.
+    assert interact(["sh", "-c", "kill -INT $$; exit 3"]) == -signal.SIGINT
+    assert interact(["sh", "-c", f"kill -INT {os.getpid()}; exit 3"]) == 3
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT)] == before
+
+
+@pytest.mark.parametrize("argv", [["sleep", "60"], ["sh", "-c", "trap '' HUP; exec sleep 60"]])
+def test_a_shell_is_ended_when_the_machine_leaves_even_if_it_does_not_care(argv: list[str]) -> None:
+    started = time.monotonic()
+    assert interact(argv, stop=lambda: True) == -1
+    assert time.monotonic() - started < 20
+
+
+def test_a_shell_that_nobody_stops_is_waited_for() -> None:
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return False
+
+    assert interact(["sh", "-c", "sleep 1.5; exit 4"], stop=stop) == 4
+    assert asked
+
+
+# -- a process that belongs to nobody
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_detached_process_belongs_to_no_session_and_no_terminal(tmp_path: Path) -> None:
+    def act() -> None:
+        facts = {
+            "pid": os.getpid(),
+            "parent": os.getppid(),
+            "session": os.getsid(0),
+            "hangup": signal.getsignal(signal.SIGHUP) is signal.SIG_IGN,
+            "files": [os.readlink(f"/proc/self/fd/{number}") for number in (0, 1, 2)],
+        }
+        (tmp_path / "new").write_text(json.dumps(facts))
+        (tmp_path / "new").rename(tmp_path / "facts")
+        wait_for((tmp_path / "go").exists)
+        (tmp_path / "done").touch()
+
+    detach(act)
+    wait_for((tmp_path / "facts").exists)
+    assert not (tmp_path / "done").exists(), "nobody waits for it"
+    facts = json.loads((tmp_path / "facts").read_text())
+    assert facts["pid"] != os.getpid()
+    assert facts["session"] not in (os.getsid(0), facts["pid"]), "it can never get a terminal again"
+    assert facts["hangup"]
+    assert facts["files"] == [os.devnull] * 3
+    wait_for(lambda: parent(facts["pid"]) != os.getpid())
+    (tmp_path / "go").touch()
+    wait_for((tmp_path / "done").exists)
+
+
+def test_a_detached_process_that_breaks_does_not_come_back_into_the_session(tmp_path: Path) -> None:
+    def act() -> None:
+        (tmp_path / "ran").touch()
+        raise ZeroDivisionError
+
+    before = os.getpid()
+    detach(act)
+    assert os.getpid() == before
+    wait_for((tmp_path / "ran").exists)
+
+
+def parent(pid: int) -> int:
+    """The parent of a process, from proc(5)."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

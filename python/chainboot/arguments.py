@@ -58,8 +58,6 @@ def _parser() -> argparse.ArgumentParser:
         verbs.add_parser("set-default", help="make an entry the default, in the configuration file"),
     )
     _image(verbs.add_parser("image", help="build a first-stage initrd from an image spec and a sysroot"))
-    console = verbs.add_parser("console", help="the first stage's menu on this console, over all disks")
-    console.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")
     return parser
 
 
@@ -102,5 +100,10 @@ def _image(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--package", action="append", default=[], metavar="NAME=DIR", help="where a Python package of the spec lies"
     )
+    verb.add_argument(
+        "--authorized-keys", action="append", default=[], metavar="FILE", help="who may log in over SSH, and as what"
+    )
+    verb.add_argument("--host-key", metavar="FILE", help="the first stage's own ed25519 key (ssh-keygen -t ed25519)")
+    verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the first stage")
     verb.add_argument("--manifest", metavar="FILE", help="also write what is in the image, and why, as JSON")
     verb.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")

@@ -28,6 +28,9 @@ EXIT_FAILED = 1  # refused, or a step failed; `check`: warnings
 EXIT_USAGE = 2  # argparse's own; `check`: errors
 EXIT_NOT_FOUND = 3  # no such configuration or entry
 EXIT_NOTHING_CHOSEN = 4  # the menu was left without a choice
+# 5: this key may not do that (session/request.py)
+
+_FIRST_STAGE = "/run/chainboot/first-stage"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,11 +61,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    # The first stage's own verb comes first and takes no options: argparse alone costs a tenth of a second there.
-    if arguments == ["console"]:
-        from chainboot.session.console import serve
+    # The first stage's own verbs come first: argparse alone costs a tenth of a second there.
+    if arguments[:1] in (["console"], ["login"], ["prepare-ssh"]):
+        from chainboot.services import serve
 
-        return serve()
+        return serve(arguments)
+    if arguments and os.path.exists(_FIRST_STAGE):
+        from chainboot.services import is_local, local
+
+        if is_local(arguments):
+            return local(arguments)
     if arguments == ["--version"]:
         print(f"chainboot {_version()}")
         return EXIT_OK
@@ -224,7 +232,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _menu(options: argparse.Namespace) -> int:
-    from chainboot.session.console import choose_on_this_terminal
+    from chainboot.session.picker import choose_on_this_terminal
 
     found, among = _find(options)
     _report(found)
@@ -290,6 +298,7 @@ def _set_default(options: argparse.Namespace) -> int:
 def _image(options: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from chainboot.image.access import access_files
     from chainboot.image.archive import Compression
     from chainboot.image.build import build
     from chainboot.process import run
@@ -308,15 +317,14 @@ def _image(options: argparse.Namespace) -> int:
         manifest=Path(options.manifest) if options.manifest else None,
         run=run,
         say=talk,
+        additions=access_files(
+            [Path(name) for name in options.authorized_keys],
+            Path(options.host_key) if options.host_key else None,
+            options.set,
+        ),
     )
     print(report.describe())
     return EXIT_OK
-
-
-def _console(_options: argparse.Namespace) -> int:
-    from chainboot.session.console import serve
-
-    return serve()
 
 
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -329,5 +337,4 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "fmt": _fmt,
     "set-default": _set_default,
     "image": _image,
-    "console": _console,
 }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from chainboot.boot.candidate import BootFile, Candidate
 from chainboot.boot.kernel import KernelImage
-from chainboot.boot.plan import BootPlan, Concatenate, Step
+from chainboot.boot.plan import BootPlan, Concatenate, EndSessions, Step
 from chainboot.boot.volume import Configuration, normalise
 from chainboot.errors import Diagnostic, Severity
 from chainboot.extlinux.menu import Menu
@@ -161,6 +161,8 @@ def _step_json(step: Step) -> Json:
     if isinstance(step, Concatenate):
         parts: list[Json] = [{"path": part.path, "skip": part.skip} for part in step.parts]
         return {"concatenate": parts, "target": step.target}
+    if isinstance(step, EndSessions):
+        return {"end_sessions": step.patience}
     return {"argv": list(step.argv)}
 
 

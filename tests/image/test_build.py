@@ -17,6 +17,7 @@ from image.sysroots import To, write_sysroot
 from image.test_cpio import unpack
 
 from chainboot.errors import ChainbootError
+from chainboot.image.access import AddedFile
 from chainboot.image.archive import Compression, write_archive
 from chainboot.image.build import build
 from chainboot.image.report import ImageReport
@@ -107,6 +108,27 @@ def test_what_is_in_the_image(tmp_path: Path) -> None:
     ]
     assert report.release == "6.1"
     assert report.notes[1] == "optional kernel modules that 6.1 does not have: isofs"
+
+
+def test_files_beyond_the_spec(tmp_path: Path) -> None:
+    directory = prepare(tmp_path / "one")
+    report = build(
+        directory / "spec.json",
+        directory / "root",
+        directory / "image",
+        compression=Compression.NONE,
+        level=None,
+        packages={"app": directory / "app"},
+        manifest=directory / "manifest.json",
+        run=run,
+        say=lambda _: None,
+        additions=[AddedFile("/etc/chainboot/host_key", 0o600, b"secret", "--host-key")],
+    )
+    found = {read.name: read for read in unpack((directory / "image").read_bytes())}
+    assert (found["etc/chainboot/host_key"].data, oct(found["etc/chainboot/host_key"].mode)) == (b"secret", "0o100600")
+    entries = {entry["path"]: entry for entry in json.loads((directory / "manifest.json").read_text())["entries"]}
+    assert entries["/etc/chainboot/host_key"]["because"] == "--host-key"
+    assert report.notes == built(directory).notes
 
 
 def test_the_same_bytes_from_another_place_time_and_umask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,9 @@ def test_everything_that_can_be_said() -> None:
       ],
       "links": [{"target": "/bin", "to": "usr/bin"}],
       "device_nodes": [{"path": "/dev/console", "kind": "c", "major": 5, "minor": 1}],
-      "executables": ["/bin/a", {"path": "/bin/b", "target": "/bin/c"}],
+      "executables": [
+        "/bin/a", {"path": "/bin/b", "target": "/bin/c", "links": ["/bin/d", "/bin/e"], "optional": true}
+      ],
       "python": {
         "interpreter": "/usr/bin/python3.11", "modules": ["m.n"], "exclude": ["e"], "data": ["p/*.lark"],
         "packages": [{"name": "p", "path": "../p"}, {"name": "q"}], "optimize": 2
@@ -58,7 +60,7 @@ def test_everything_that_can_be_said() -> None:
         device_nodes=(DeviceSpec("/dev/console", "c", 5, 1, 0o600),),
         executables=(
             ExecutableSpec("executables[0]", "/bin/a", None),
-            ExecutableSpec("executables[1]", "/bin/b", "/bin/c"),
+            ExecutableSpec("executables[1]", "/bin/b", "/bin/c", ("/bin/d", "/bin/e"), optional=True),
         ),
         python=PythonSpec(
             interpreter="/usr/bin/python3.11",
@@ -91,6 +93,16 @@ def test_the_spec_of_the_first_stage_can_be_read() -> None:
             "s: files[0]: exactly one of 'source', 'sysroot' and 'text' is wanted",
         ),
         ("files", [{"text": ""}], "s: files[0]: 'target' is missing"),
+        (
+            "executables",
+            [{"path": "/a", "optional": 1}],
+            "s: executables[0].optional: true or false is wanted, and this is a number",
+        ),
+        (
+            "executables",
+            [{"path": "/a", "links": ["b"]}],
+            "s: executables[0].links[0]: 'b' is not an absolute path",
+        ),
         ("files", [{"target": "a", "text": ""}], "s: files[0].target: 'a' is not an absolute path"),
         ("files", [{"target": "/a/../b", "text": ""}], "s: files[0].target: '/a/../b' holds '..'"),
         ("files", [{"target": "/", "text": ""}], "s: files[0].target: the root directory itself is always there"),

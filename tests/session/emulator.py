@@ -17,13 +17,16 @@ from chainboot.session.terminal import FullScreen
 class Pty:
     """A pseudo-terminal, the emulator that a person sits in front of, and the bytes it was sent."""
 
-    def __init__(self, columns: int = 80, rows: int = 24) -> None:
+    def __init__(self, columns: int = 80, rows: int = 24, *, answers: bool = False) -> None:
+        """`answers`: it tells where its cursor is when it is asked; a serial line with nobody there does not."""
         self.master, self.slave = os.openpty()
         os.set_blocking(self.master, False)
         self.size = (columns, rows)
         termios.tcsetwinsize(self.slave, (rows, columns))
         self.emulator = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.emulator)
+        if answers:
+            self.emulator.write_process_input = lambda data: self.type(data.encode())
         self.sent = b""
 
     def type(self, data: bytes) -> None:
@@ -64,6 +67,8 @@ class Pty:
 def settled(screen: FullScreen, state: ScreenState, pty: Pty) -> None:
     """Draw `state` and let a slow reader catch up."""
     screen.draw(state)
+    pty.receive()
+    screen.events(0)
     pty.receive()
     while screen.busy:
         screen.events(0)

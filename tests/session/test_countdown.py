@@ -1,147 +1,142 @@
-"""What time makes of the menu, and who stops or holds it."""
+"""The one countdown: what follows from what a view sees, written down so that the next view comes to the same."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from session.menus import COMMAND_LINE, after, entry, menu
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from chainboot.session.events import Boot, Edit, EndOfInput, Event, Hold, Key, Replace, Resize, Tick
-from chainboot.session.screen import (
-    READY,
-    RESUME_DS,
-    Action,
-    Choice,
-    status,
-    update,
-)
-from chainboot.session.state import countdown
+from chainboot.session.countdown import Circumstances, Countdown, decode, observe, restarted
 
-
-def test_the_countdown_shows_seconds_rounded_up_and_then_boots_the_default() -> None:
-    state = menu(timeout_ds=50)
-    shown = []
-    for now in (1000, 1001, 1009, 1010, 1011, 1049):
-        state = after(state, Tick(now))
-        shown.append(state.seconds_left)
-        assert state.choice is None
-    assert shown == [5, 5, 5, 4, 4, 1]
-    assert after(state, Tick(1050)).choice == Choice(Action.BOOT, 1, by_timer=True)
-    assert after(state, Tick(9999)).choice == Choice(Action.BOOT, 1, by_timer=True)
-
-
-def test_time_boots_the_default_not_the_selection() -> None:
-    state = menu(default=4)
-    assert state.selected == 3
-    assert after(state, Tick(1050)).choice == Choice(Action.BOOT, 4, by_timer=True)
-
-
-@pytest.mark.parametrize("event", [Key("j"), Key("Unknown"), Key("Escape"), Key("q"), Boot(99), Edit(99), Replace("x")])
-def test_whatever_a_person_does_stops_the_countdown(event: Event) -> None:
-    state = after(menu(), event)
-    assert state.deadline_ds is None
-    assert after(state, Tick(99999)).choice is None
-
-
-@pytest.mark.parametrize("event", [Resize(40, 10), Tick(1001), EndOfInput(), Hold(False)])
-def test_what_no_person_does_leaves_the_countdown_alone(event: Event) -> None:
-    assert after(menu(), event, Tick(1050)).choice == Choice(Action.BOOT, 1, by_timer=True)
-
-
-def test_no_time_boots_at_once_and_for_ever_never() -> None:
-    assert after(menu(timeout_ds=0), Tick(1000)).choice == Choice(Action.BOOT, 1, by_timer=True)
-    assert after(menu(timeout_ds=None), Tick(10**9)).choice is None
-
-
-def test_somebody_elsewhere_holds_the_countdown() -> None:
-    held = after(menu(), Tick(1045), Hold(), Tick(9000))
-    assert held.choice is None
-    assert status(held) == f"{READY}: 5 entries, default nixos-default, countdown held"
-    # Whoever lost the link gets the time to come back, however short the timeout is.
-    freed = after(held, Hold(False))
-    assert freed.deadline_ds == 9000 + RESUME_DS
-    assert after(freed, Tick(9000 + RESUME_DS - 1)).choice is None
-    assert after(freed, Tick(9000 + RESUME_DS)).choice == Choice(Action.BOOT, 1, by_timer=True)
-
-
-def test_nobody_elsewhere_restarts_a_countdown_that_a_key_stopped() -> None:
-    assert after(menu(), "j", Hold(), Hold(False), Tick(99999)).choice is None
+# At 100.0 s: a window of 20 s, no TOTALTIMEOUT, a grace period of 30 s, nobody here.
+SEEN = Circumstances(1000, True, 200, None, 300)
+HERE = replace(SEEN, attached=True)
+REMOTE = replace(SEEN, attached=True, remote=True)
+TOTAL = replace(SEEN, total_window_ds=900)
+NEW = Countdown()
+RUNS = Countdown(1150, None, started=True)
 
 
 @pytest.mark.parametrize(
-    ("default", "message"),
+    ("before", "seen", "after"),
     [
-        (None, "No entry boots by itself: the menu waits."),
-        (99, "No entry boots by itself: the menu waits."),
-        (
-            3,
-            "The default nixos-40-default cannot boot (the kernel /boot/nixos/k0-bzImage does not exist): "
-            "the menu waits.",
-        ),
+        # Until disks are known and SSH answers, it does not begin.
+        (NEW, replace(SEEN, ready=False), NEW),
+        (NEW, SEEN, Countdown(1200, None, started=True)),
+        (NEW, replace(SEEN, window_ds=0), Countdown(1000, None, started=True)),
+        (NEW, TOTAL, Countdown(1200, 1900, started=True)),
+        (NEW, replace(TOTAL, window_ds=None), Countdown(None, 1900, started=True)),
+        # Once it runs, it runs: whoever comes to look later changes nothing.
+        (RUNS, SEEN, RUNS),
+        (RUNS, replace(SEEN, now_ds=1100, window_ds=5000), RUNS),
+        (RUNS, replace(SEEN, ready=False), RUNS),
+        (RUNS, replace(SEEN, now_ds=9000), RUNS),
+        # Somebody is here: it stops.
+        (NEW, HERE, Countdown(held=True)),
+        (NEW, replace(HERE, ready=False), Countdown(held=True)),
+        (RUNS, HERE, Countdown(None, None, started=True, held=True)),
+        (RUNS, REMOTE, Countdown(None, None, started=True, held=True)),
+        (RUNS, replace(SEEN, remote=True), Countdown(None, None, started=True, held=True)),
+        # They have left: the grace period, however long the window is.
+        (Countdown(None, None, started=True, held=True), SEEN, Countdown(1300, None, started=True)),
+        (Countdown(None, None, True, True), replace(SEEN, window_ds=9999), Countdown(1300, None, started=True)),
+        (Countdown(None, None, True, True), replace(SEEN, ready=False), Countdown(1300, None, started=True)),
+        # They have left before it ever began: it begins, and they get the grace period at least.
+        (Countdown(held=True), SEEN, Countdown(1300, None, started=True)),
+        (Countdown(held=True), replace(SEEN, window_ds=400), Countdown(1400, None, started=True)),
+        (Countdown(held=True), replace(SEEN, ready=False), Countdown(held=True)),
+        # TOTALTIMEOUT: no key on a console stops it, somebody over SSH does.
+        (NEW, replace(TOTAL, attached=True), Countdown(None, 1900, held=True)),
+        (NEW, replace(TOTAL, attached=True, ready=False), Countdown(held=True)),
+        (NEW, replace(TOTAL, remote=True), Countdown(held=True)),
+        (Countdown(1150, 1800, True), replace(TOTAL, attached=True), Countdown(None, 1800, True, True)),
+        (Countdown(1150, 1800, True), replace(TOTAL, remote=True), Countdown(None, 1800, True, True)),
+        # ... who has the grace period to come back, even if it ended meanwhile.
+        (Countdown(None, 900, True, True), TOTAL, Countdown(1300, 1300, True)),
+        (Countdown(None, 1800, True, True), TOTAL, Countdown(1300, 1800, True)),
+        (Countdown(None, 1800, True, True), replace(TOTAL, window_ds=None), Countdown(None, 1800, True)),
+        (Countdown(None, 1500, held=True), TOTAL, Countdown(1300, 1500, True)),
     ],
 )
-def test_without_a_default_that_can_boot_nothing_boots_by_itself(default: int | None, message: str) -> None:
-    state = menu(default=default)
-    assert state.message == message
-    assert after(state, Tick(99999)).choice is None
-    assert status(state).endswith(", waiting")
+def test_what_follows(before: Countdown, seen: Circumstances, after: Countdown) -> None:
+    assert observe(before, seen) == after
 
 
-def test_the_first_entry_that_can_boot_is_selected_without_a_default() -> None:
-    assert menu(items=(entry(3), entry(4)), default=None).selected == 1
+@pytest.mark.parametrize("before", [NEW, RUNS, Countdown(None, 900, True, True)])
+@pytest.mark.parametrize("attached", [False, True])
+def test_a_view_that_has_nothing_to_boot_changes_nothing(before: Countdown, attached: bool) -> None:
+    nothing = Circumstances(1000, True, None, None, 300, attached)
+    assert observe(before, nothing) == before
 
 
-def test_at_the_end_of_input_only_a_countdown_can_decide() -> None:
-    assert after(menu(timeout_ds=None), EndOfInput()).choice == Choice(Action.QUIT)
-    assert after(menu(), "j", EndOfInput()).choice == Choice(Action.QUIT)
-    assert after(menu(), EndOfInput()).choice is None
+def test_after_an_entry_that_did_not_load_the_next_one_has_its_window() -> None:
+    assert restarted(replace(TOTAL, window_ds=50)) == Countdown(1050, 1900, started=True)
+    assert restarted(replace(SEEN, window_ds=None)) == Countdown(None, None, started=True)
 
 
-def test_a_decision_is_final() -> None:
-    decided = after(menu(), "Enter")
-    for event in (Key("s"), Tick(99999), Hold(), Resize(1, 1), EndOfInput()):
-        assert update(decided, event) is decided
+def test_a_stay_of_several_costs_one_grace_period() -> None:
+    now = RUNS
+    for seen in (HERE, REMOTE, HERE, replace(HERE, now_ds=1700)):
+        now = observe(now, seen)
+        assert now.deadline_ds is None
+    left = observe(now, replace(SEEN, now_ds=2000))
+    assert left.deadline_ds == 2300
+    assert observe(left, replace(SEEN, now_ds=2200)).deadline_ds == 2300
 
 
-def test_a_command_line_typed_anew() -> None:
-    assert after(menu(), Edit(2), Replace("a b")).choice == Choice(Action.BOOT, 2, "a b")
-    assert after(menu(), Edit(2), Replace(COMMAND_LINE)).choice == Choice(Action.BOOT, 2)
-    assert after(menu(), Replace("a b")).choice is None
+MOMENTS = st.one_of(st.none(), st.integers(0, 10**6))
+COUNTDOWNS = st.builds(Countdown, MOMENTS, MOMENTS, st.booleans(), st.booleans())
+CIRCUMSTANCES = st.builds(
+    Circumstances,
+    st.integers(0, 10**6),
+    st.booleans(),
+    MOMENTS,
+    MOMENTS,
+    st.integers(0, 1000),
+    st.booleans(),
+    st.booleans(),
+)
 
 
-def test_the_timer_may_boot_another_entry_than_the_default() -> None:
-    state = menu(timer=4, timer_cmdline="single")
-    assert (state.default, state.selected) == (1, 0)
-    assert countdown(state) == "Booting in 5 s: nixos-39-default. Any key stops the countdown."
-    assert after(state, Tick(1050)).choice == Choice(Action.BOOT, 4, "single", by_timer=True)
-    assert after(state, "Enter").choice == Choice(Action.BOOT, 1)
+@settings(deadline=None)
+@given(COUNTDOWNS, CIRCUMSTANCES)
+def test_looking_twice_is_looking_once(before: Countdown, seen: Circumstances) -> None:
+    once = observe(before, seen)
+    assert observe(once, seen) == once
 
 
-def test_no_key_stops_the_total_timeout() -> None:
-    state = after(menu(timeout_ds=50, total_timeout_ds=300), "Down")
-    assert countdown(state) == "Booting in 30 s: nixos-default. No key stops that (TOTALTIMEOUT)."
-    assert after(state, Tick(1299)).choice is None
-    assert after(state, Tick(1300)).choice == Choice(Action.BOOT, 1, by_timer=True)
+@settings(deadline=None)
+@given(COUNTDOWNS, CIRCUMSTANCES)
+def test_nothing_counts_down_while_somebody_is_here(before: Countdown, seen: Circumstances) -> None:
+    after = observe(before, replace(seen, attached=True, window_ds=100))
+    assert after.deadline_ds is None
 
 
-def test_the_total_timeout_alone_waits_for_nobody() -> None:
-    state = menu(timeout_ds=None, total_timeout_ds=300)
-    assert status(state).endswith("booting in 30 s")
-    assert after(state, EndOfInput()).choice is None
-    assert after(state, Tick(1300)).choice == Choice(Action.BOOT, 1, by_timer=True)
+@settings(deadline=None)
+@given(COUNTDOWNS, CIRCUMSTANCES)
+def test_whoever_leaves_has_the_grace_period(before: Countdown, seen: Circumstances) -> None:
+    left = observe(replace(before, held=True), replace(seen, attached=False, remote=False, ready=True, window_ds=0))
+    assert left.deadline_ds is not None
+    assert left.deadline_ds >= seen.now_ds + seen.grace_ds
 
 
-def test_the_total_timeout_waits_for_the_editor_and_for_others() -> None:
-    editing = after(menu(total_timeout_ds=300), "e", Tick(1400))
-    assert editing.choice is None
-    assert after(editing, "Escape", Tick(1401)).choice == Choice(Action.BOOT, 1, by_timer=True)
-    held = after(menu(total_timeout_ds=300), Hold(True), Tick(1400))
-    assert held.choice is None
-    back = after(held, Hold(False), Tick(1400 + RESUME_DS - 1))
-    assert back.choice is None
-    assert after(back, Tick(1400 + RESUME_DS)).choice == Choice(Action.BOOT, 1, by_timer=True)
+@settings(deadline=None)
+@given(COUNTDOWNS)
+def test_what_is_written_down_is_read_again(countdown: Countdown) -> None:
+    assert decode(countdown.encode()) == countdown
+    assert countdown.encode().endswith("\n")
 
 
-def test_a_timer_entry_that_cannot_boot_makes_the_menu_wait() -> None:
-    state = menu(timer=3, total_timeout_ds=300)
-    assert state.end_ds is None
-    assert "cannot boot" in state.message
+@pytest.mark.parametrize(
+    "text", ["", "\n", "1 2 3", "- - 1 0 0", "x - 1 0", "-5 - 1 0", "1.5 - 1 0", "² - 1 0", "\x00", "- - \ud800"]
+)
+def test_anything_else_is_a_countdown_that_has_not_begun(text: str) -> None:
+    assert decode(text) == Countdown()
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_no_text_breaks_it(text: str) -> None:
+    decode(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainboot.session.editor import LONGEST, LineEditor, view
@@ -123,6 +123,7 @@ NAMES = "Left Right Home End C-Left C-Right Backspace Delete C-w A-d C-u C-k C-y
 KEYS = st.sampled_from([*NAMES.split(" "), " "])
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80), st.lists(KEYS, max_size=60), st.integers(2, 30), st.integers(1, 5))
 def test_any_keys_keep_the_cursor_in_the_text_and_on_the_screen(
     text: str, keys: list[str], columns: int, rows: int
@@ -139,6 +140,7 @@ def test_any_keys_keep_the_cursor_in_the_text_and_on_the_screen(
     assert all(width(row) <= columns and printable(row) == row for row in seen.rows)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.integers(2, 30))
 def test_the_rows_are_the_text(text: str, columns: int) -> None:
     seen = view(LineEditor(text, 0, text), columns, 1000)

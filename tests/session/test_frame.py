@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from session.menus import HOSTILE, after, entries, entry, menu, sized
 
@@ -94,6 +94,11 @@ def test_every_line_of_the_help_can_be_reached(size: tuple[int, int]) -> None:
             assert row in seen
 
 
+def test_keys_that_do_nothing_here_are_not_offered() -> None:
+    looking = Abilities(can_boot=False, can_rescan=False, can_shell=False, can_edit=False, can_quit=True)
+    assert render(menu(abilities=looking), 80, 24).lines[-2] == "q quit  ? help"
+
+
 def test_scrolling_moves_as_little_as_needed() -> None:
     state = sized(menu(40), 80, 24)
     shown = state.layout().entries
@@ -135,6 +140,7 @@ def test_text_of_megabytes_is_cut() -> None:
         assert all(len(line) <= 79 for line in render(after(state, *events), 80, 24).lines)
 
 
+@settings(deadline=None)
 @given(
     rows=st.integers(1, 100),
     count=st.integers(0, 1000),
@@ -164,6 +170,7 @@ def test_the_parts_fill_the_screen_and_no_more(rows: int, count: int, banner: in
         assert layout.more == (layout.entries < count)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.integers(2, 40), st.integers(1, 10))
 def test_wrapped_text_is_the_text(text: str, cells: int, limit: int) -> None:
     text = printable(text)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from session.menus import HOSTILE, after, menu, sized
 
-from chainboot.session.events import Boot, Edit, Event, Hold, Key, Resize, Tick
+from chainboot.session.events import Boot, Edit, Event, Key, Resize, Surroundings, Tick
 from chainboot.session.screen import (
     Action,
     MenuItem,
@@ -29,12 +29,24 @@ ITEMS = st.lists(st.tuples(LABELS, LABELS, LABELS, st.lists(LABELS, max_size=2),
     )
 )
 NAMES = "Up Down j k g G Home End PageUp PageDown e e ? h Escape Backspace Left Home C-w C-u Tab é 漢 1 2 0 Unknown q"
+MOMENTS = st.one_of(st.none(), st.integers(0, 3000))
+SURROUNDINGS = st.builds(
+    Surroundings,
+    MOMENTS,
+    MOMENTS,
+    st.booleans(),
+    st.lists(LABELS, max_size=5).map(tuple),
+    LABELS,
+    st.lists(LABELS, max_size=5).map(tuple),
+    st.one_of(st.just(""), LABELS),
+    st.booleans(),
+)
 EVENTS = st.lists(
     st.one_of(
         st.sampled_from(NAMES.split(" ")).map(Key),
         st.builds(Resize, st.integers(20, 200), st.integers(6, 60)),
         st.builds(Tick, st.integers(1000, 1100)),
-        st.builds(Hold, st.booleans()),
+        SURROUNDINGS,
         st.builds(Boot, st.integers(0, 40)),
         st.builds(Edit, st.integers(0, 40)),
     ),

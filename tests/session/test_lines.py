@@ -6,14 +6,14 @@ import os
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from session.menus import COMMAND_LINE, HOSTILE, after, entry, menu
 
-from chainboot.session.events import Boot, Edit, EndOfInput, Event, Hold, Key, Replace, Tick
+from chainboot.session.events import Boot, Edit, EndOfInput, Event, Key, Replace, Surroundings, Tick
 from chainboot.session.lines import HELP, NEW_COMMAND_LINE, PROMPT, LineMenu, announce, listing, parse
 from chainboot.session.loop import run_menu
-from chainboot.session.screen import EDITING, READY, Action, Choice, ScreenState
+from chainboot.session.screen import EDITING, READY, Abilities, Action, Choice, ScreenState
 
 UNKNOWN = Key("Unknown")
 
@@ -93,6 +93,7 @@ def test_a_line_while_editing_is_the_command_line(line: str, events: tuple[Event
     assert (command.events, command.answer) == (events, answer)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_any_line_is_a_sign_of_somebody(line: str) -> None:
     for state in (menu(), after(menu(), "e"), after(menu(), "?"), menu(0)):
@@ -125,7 +126,18 @@ STOPPED = f"{READY}: 5 entries, default nixos-default, countdown stopped"
         (after(menu(), "Unknown"), after(menu(), "Unknown"), True, [PROMPT_LINE, STOPPED]),
         (menu(), after(menu(), Tick(1010)), False, [f"{READY}: 5 entries, default nixos-default, booting in 4 s"]),
         (menu(timeout_ds=90), after(menu(timeout_ds=90), Tick(1010)), False, []),
-        (menu(), after(menu(), Hold()), False, [f"{READY}: 5 entries, default nixos-default, countdown held"]),
+        (
+            menu(),
+            after(menu(), Surroundings(others=("anna",))),
+            False,
+            [f"{READY}: 5 entries, default nixos-default, countdown held"],
+        ),
+        (
+            after(menu(), Surroundings(others=("anna",))),
+            after(menu(), Surroundings(deadline_ds=1300)),
+            False,
+            [f"{READY}: 5 entries, default nixos-default, booting in 30 s"],
+        ),
         (after(menu(), "?"), after(menu(), "?"), True, [*HELP, PROMPT_LINE, "chainboot: help"]),
         (
             menu(),
@@ -153,6 +165,13 @@ STOPPED = f"{READY}: 5 entries, default nixos-default, countdown stopped"
 )
 def test_what_is_printed(before: ScreenState, now: ScreenState, answering: bool, lines: list[str]) -> None:
     assert announce(before, now, answering=answering) == lines
+
+
+def test_words_that_do_nothing_here_are_not_offered() -> None:
+    looking = menu(
+        abilities=Abilities(can_boot=False, can_rescan=False, can_shell=False, can_edit=False, can_quit=True)
+    )
+    assert announce(looking, looking, answering=True)[0] == f"{PROMPT}, q quit, ? help"
 
 
 def test_the_countdown_is_told_at_few_moments() -> None:

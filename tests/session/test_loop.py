@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from session.menus import menu
 
-from chainboot.session.events import Event, Key
+from chainboot.session.events import Event, Key, Surroundings
 from chainboot.session.loop import run_menu
 from chainboot.session.screen import Action, Choice, ScreenState, status
 
@@ -71,24 +71,67 @@ def test_boot_at_once_waits_for_nothing() -> None:
     assert script.waited == [0]
 
 
+class Shared:
+    """What all views share, as a test has it: somebody is elsewhere for a while, and a grace period follows."""
+
+    def __init__(self, script: Script, deadline_ds: int | None, *, held: tuple[int, int] = (0, 0)) -> None:
+        self.script, self.deadline_ds, self.held = script, deadline_ds, held
+        self.asked: list[int] = []
+
+    def __call__(self) -> Surroundings:
+        self.asked.append(self.script.now)
+        if self.held[0] <= self.script.now < self.held[1]:
+            return Surroundings(others=("anna",))
+        grace = self.held[1] + 100 if self.held[1] and self.script.now >= self.held[1] else self.deadline_ds
+        return Surroundings(deadline_ds=grace)
+
+
 def test_somebody_elsewhere_holds_the_countdown_and_a_grace_period_follows() -> None:
     script = Script()
-    choice = run_menu(menu(timeout_ds=50), script, script.clock, lambda: 1020 <= script.now < 3000)
+    shared = Shared(script, 1050, held=(1020, 3000))
+    choice = run_menu(menu(timeout_ds=50), script, script.clock, shared)
     assert choice == Choice(Action.BOOT, 1, by_timer=True)
-    assert 3100 <= script.now <= 3110
+    assert script.now == 3100
     assert "countdown held" in " ".join(script.drawn)
 
 
-def test_hold_is_asked_about_every_second_and_not_without_a_countdown() -> None:
-    script = Script([(1042, Key("j")), (9000, Key("Enter"))])
-    asked: list[int] = []
+def test_what_is_shared_wins_over_what_the_menu_was_opened_with() -> None:
+    script = Script()
+    assert run_menu(menu(timeout_ds=50), script, script.clock, lambda: Surroundings(deadline_ds=1500)).by_timer
+    assert script.now == 1500
+    assert script.drawn[0].endswith("booting in 50 s"), "no other number was shown before"
 
-    def hold() -> bool:
-        asked.append(script.now)
-        return False
 
-    run_menu(menu(), script, script.clock, hold)
-    assert asked == [1000, 1010, 1020, 1030, 1040]
+def test_the_surroundings_are_looked_at_every_second_and_every_two_where_nothing_counts_down() -> None:
+    script = Script([(1055, Key("Enter"))])
+    shared = Shared(script, None)
+    run_menu(menu(), script, script.clock, shared)
+    assert shared.asked == [1000, 1020, 1040]
+    assert script.waited == [20, 20, 20], "it wakes up to look, though nothing counts down"
+    script = Script([(1035, Key("Enter"))])
+    shared = Shared(script, 9000)
+    run_menu(menu(), script, script.clock, shared)
+    assert shared.asked == [1000, 1010, 1020, 1030]
+
+
+def test_the_surroundings_are_looked_at_after_everything_that_happens() -> None:
+    script = Script([(1003, Key("j")), (1004, Key("k")), (1005, Key("Enter"))])
+    shared = Shared(script, None)
+    run_menu(menu(), script, script.clock, shared)
+    assert shared.asked == [1000, 1003, 1004]
+
+
+def test_a_key_here_stops_the_countdown_only_by_way_of_what_is_shared() -> None:
+    script = Script([(1010, Key("j"))])
+    choice = run_menu(menu(), script, script.clock, lambda: Surroundings(deadline_ds=1050))
+    assert choice == Choice(Action.BOOT, 1, by_timer=True), "nobody has written down that somebody is here"
+
+
+def test_the_machine_leaves_whatever_is_going_on_here() -> None:
+    script = Script([(1003, Key("e"))])
+    told = iter([Surroundings(), Surroundings(leaving="booting nixos-41-default")])
+    assert run_menu(menu(), script, script.clock, lambda: next(told)) == Choice(Action.LEAVE)
+    assert script.waited == [20]
 
 
 def test_events_after_the_decision_are_dropped() -> None:

@@ -108,6 +108,8 @@ def test_quitting_needs_something_to_quit_to() -> None:
     [
         (Abilities(can_shell=False), "s", "A shell is not available here."),
         (Abilities(can_edit=False), "e", "Command lines may not be edited here."),
+        (Abilities(can_rescan=False), "r", "Looking again is not available here."),
+        (Abilities(can_boot=False), "Enter", "You may look, and boot nothing."),
     ],
 )
 def test_what_may_not_be_done_is_refused_in_words(abilities: Abilities, key: str, notice: str) -> None:

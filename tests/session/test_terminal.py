@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import termios
+from dataclasses import replace
 
 import pytest
 from session.emulator import Pty, expected, settled
-from session.menus import after, menu, sized
+from session.menus import after, entry, menu, sized
 from session.test_frame import SIZES, STATES
 
 from chainboot.session.events import Event, Key, Resize, Tick
@@ -19,8 +20,9 @@ from chainboot.session.terminal import FullScreen
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_terminal_shows_the_frames_one_after_the_other(size: tuple[int, int]) -> None:
-    pty = Pty(*size)
+    pty = Pty(*size, answers=True)
     with FullScreen(pty.slave, pty.slave) as screen:
+        settled(screen, sized(menu(), *size), pty)  # by now it has said that it reads UTF-8
         for name in [*STATES, *reversed(STATES)]:
             state = sized(STATES[name], *size)
             settled(screen, state, pty)
@@ -31,6 +33,30 @@ def test_the_terminal_shows_the_frames_one_after_the_other(size: tuple[int, int]
             if frame.cursor is not None:
                 assert (pty.emulator.cursor.y, pty.emulator.cursor.x) == frame.cursor
     pty.close()
+
+
+LATIN = menu(items=(replace(entry(1), title="\u00dcbersicht \u00db31m"),))
+
+
+def test_a_terminal_gets_ascii_until_it_has_shown_that_it_reads_utf_8(pty: Pty) -> None:
+    # 0xDB is the second byte of nothing, but U+00DB is C3 9B, and 9B alone is CSI to a terminal of eight bits.
+    with FullScreen(pty.slave, pty.slave) as screen:
+        settled(screen, LATIN, pty)
+        drawn = pty.sent.split(b"\x1b[2J", 1)[1]
+        assert b"?bersicht ?31m" in drawn
+        assert b"\x9b" not in drawn
+        pty.type(b"\x1b[2;21R")
+        assert screen.events(0) == ()
+        assert "\u00dcbersicht \u00db31m".encode() in pty.receive(), "it is drawn anew without waiting for a key"
+
+
+def test_a_terminal_that_does_not_read_utf_8_never_gets_it(pty: Pty) -> None:
+    with FullScreen(pty.slave, pty.slave) as screen:
+        settled(screen, LATIN, pty)
+        pty.type(b"\x1b[2;22R")
+        assert screen.events(0) == ()
+        settled(screen, after(LATIN, Tick(1010)), pty)
+        assert b"\x9b" not in pty.sent.split(b"\x1b[2J", 1)[1]
 
 
 def test_every_row_is_a_whole_line_for_a_reader_of_lines(pty: Pty) -> None:
@@ -89,6 +115,8 @@ def test_a_line_without_a_size_is_asked_for_it(pty: Pty) -> None:
         assert screen.events(0) == (Resize(80, 24),)
         settled(screen, menu(), pty)
         assert b"\x1b[999;999H\x1b[6n" in pty.sent
+        pty.type(b"\x1b[2;21R")  # the question about the character set came first
+        assert screen.events(0) == ()
         pty.type(b"\x1b[30;100R")
         assert screen.events(10) == (Resize(100, 30),)
         pty.emulator.resize(30, 100)

@@ -5,16 +5,18 @@ The order of the steps and nothing else: links first, because they decide where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
 from chainboot.errors import ChainbootError
+from chainboot.image.access import AddedFile, access_notes
 from chainboot.image.archive import Compression, check_level, write_archive
 from chainboot.image.cpio import Device, pack
 from chainboot.image.kernel_modules import add_kernel_modules
 from chainboot.image.linkage import Linker
+from chainboot.image.programs import add_programs
 from chainboot.image.python import add_python
 from chainboot.image.report import ImageReport, group_sizes, manifest_json
 from chainboot.image.spec import FileSpec, ImageSpec, PythonSpec, SourceFile, SysrootFile, TextFile
@@ -22,7 +24,6 @@ from chainboot.image.sysroot import Sysroot
 from chainboot.image.tree import Entry, ImageTree
 from chainboot.process import Runner
 
-PROGRAMS = "programs"
 FILES = "files"
 
 
@@ -46,12 +47,13 @@ def build(
     manifest: Path | None,
     run: Runner,
     say: Callable[[str], None],
+    additions: Sequence[AddedFile] = (),
 ) -> ImageReport:
     """Build the image that the JSON file `spec_path` describes from `sysroot` and write it to `output`.
 
-    `packages` gives or overrides the directories of the spec's Python packages. `manifest` gets a JSON list of
-    everything in the image. Raises a `ChainbootError` that names what is missing and who needs it; then nothing is
-    written.
+    `packages` gives or overrides the directories of the spec's Python packages. `additions` are files beyond the
+    spec, see access.py. `manifest` gets a JSON list of everything in the image. Raises a `ChainbootError` that names
+    what is missing and who needs it; then nothing is written.
     """
     check_level(compression, level)
     try:
@@ -61,7 +63,7 @@ def build(
     except UnicodeDecodeError as error:
         raise ChainbootError(f"the image spec {spec_path} is not UTF-8") from error
     spec = ImageSpec.from_json(text, spec_path.name)
-    image = build_image(spec, spec_path.parent, Sysroot.open(sysroot), packages, run, say)
+    image = build_image(spec, spec_path.parent, Sysroot.open(sysroot), packages, run, say, additions)
     how = (
         compression.value
         if compression is Compression.NONE
@@ -95,6 +97,7 @@ def build_image(
     packages: Mapping[str, Path],
     run: Runner,
     say: Callable[[str], None],
+    additions: Sequence[AddedFile] = (),
 ) -> BuiltImage:
     """The entries of the image; `directory` is what relative paths in the spec start from. Writes nothing."""
     tree = ImageTree(spec.architecture)
@@ -105,11 +108,10 @@ def build_image(
         tree.add_device(node.path, Device(node.mode, node.kind, node.major, node.minor), f"device_nodes[{index}]")
     for file in spec.files:
         tree.add_file(file.target, file.mode, _content(file, directory, sysroot), FILES, file.place)
+    for added in additions:
+        tree.add_file(added.target, added.mode, added.data, FILES, added.because)
     linker = Linker(sysroot, tree)
-    for program in spec.executables:
-        path = sysroot.the_file(program.path, program.place)
-        linker.add(path, program.target or path, 0o755, PROGRAMS, program.place)
-    notes: list[str] = []
+    notes = add_programs(spec.executables, sysroot, linker, tree)
     if spec.python is not None:
         notes += add_python(spec.python, sysroot, linker, _packages(spec.python, directory, packages), say)
     release: str | None = None
@@ -118,6 +120,7 @@ def build_image(
         release = included.release
         if included.absent:
             notes.append(f"optional kernel modules that {release} does not have: {', '.join(included.absent)}")
+    notes += access_notes(tree)
     return BuiltImage(tree.entries(), release, tuple(notes))
 
 

@@ -78,6 +78,12 @@ class JsonValue:
             self.refuse(f"{self.raw} is not from {lowest} to {highest}")
         return self.raw
 
+    def boolean(self) -> bool:
+        """True or false."""
+        if not isinstance(self.raw, bool):
+            self.refuse(f"true or false is wanted, and this is {_kind(self.raw)}")
+        return self.raw
+
     def strings(self) -> tuple[str, ...]:
         """An array of strings."""
         return tuple(item.string() for item in self.items())

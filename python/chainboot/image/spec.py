@@ -72,11 +72,16 @@ class DeviceSpec:
 
 @dataclass(frozen=True, slots=True)
 class ExecutableSpec:
-    """An ELF file of the sysroot that comes with every library it needs. `target` is None for the same path."""
+    """An ELF file of the sysroot that comes with every library it needs. `target` is None for the same path.
+
+    `links` are further paths that lead to it. An `optional` one may be missing from the sysroot, links and all.
+    """
 
     place: str
     path: str
     target: str | None
+    links: tuple[str, ...] = ()
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +244,14 @@ def _device(value: JsonValue) -> DeviceSpec:
 def _executable(value: JsonValue) -> ExecutableSpec:
     if isinstance(value.raw, str):
         return ExecutableSpec(value.path, _absolute(value), None)
-    members = value.members(["path", "target"])
-    target = _image_path(members["target"]) if "target" in members else None
-    return ExecutableSpec(value.path, _absolute(_required(value, members, "path")), target)
+    members = value.members(["path", "target", "links", "optional"])
+    return ExecutableSpec(
+        place=value.path,
+        path=_absolute(_required(value, members, "path")),
+        target=_image_path(members["target"]) if "target" in members else None,
+        links=tuple(_image_path(item) for item in _items(members, "links")),
+        optional=members["optional"].boolean() if "optional" in members else False,
+    )
 
 
 def _python(value: JsonValue) -> PythonSpec:

@@ -145,3 +145,13 @@ def remarks(configurations: Sequence[Configuration]) -> tuple[str, ...]:
             told = f"{counted(errors, 'error')}, {counted(len(found) - errors, 'warning')}"
             lines.append(f"{configuration.path}: {told}; the first: {found[0].message}")
     return tuple(lines)
+
+
+_PRODUCT = "chainboot"
+
+
+def menu_title(configurations: Sequence[Configuration]) -> str:
+    """The title of the menu: the first one that a configuration gives."""
+    titles = (configuration.menu.title or "" for configuration in configurations)
+    # NixOS writes a row of dashes for a title.
+    return next((f"{_PRODUCT}: {title}" for title in titles if title.strip("-")), _PRODUCT)

@@ -31,10 +31,23 @@ class Resize:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Somebody is attached elsewhere, which holds the countdown; `held` False: the last of them has gone."""
+class Surroundings:
+    """What all views of this machine share, as it is now.
 
-    held: bool = True
+    The ends of the countdown are monotonic tenths of a second, None while it is stopped. `attached`: this session
+    counts as somebody who is here; `others` are the names of the others. `waiting` is what the countdown has not begun
+    for. `facts` are the lines of the banner. `leaving` is what the machine boots, now, whoever is here. `look_again`:
+    somebody asked all sessions to look for disks and entries anew.
+    """
+
+    deadline_ds: int | None = None
+    total_deadline_ds: int | None = None
+    attached: bool = False
+    others: tuple[str, ...] = ()
+    waiting: str = ""
+    facts: tuple[str, ...] = ()
+    leaving: str = ""
+    look_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +76,4 @@ class EndOfInput:
     """Nothing more can be typed here; only the countdown, if it runs, can still decide."""
 
 
-Event = Key | Tick | Resize | Hold | Boot | Edit | Replace | EndOfInput
+Event = Key | Tick | Resize | Surroundings | Boot | Edit | Replace | EndOfInput

@@ -142,10 +142,10 @@ def _detail(item: MenuItem | None, cells: int, rows: int) -> list[str]:
 def _hints(state: ScreenState, cells: int) -> str:
     """The keys that matter most, as many as fit; help is always among them."""
     able = state.abilities
-    hints = ["Enter boot"] if state.items else []
+    hints = ["Enter boot"] if state.items and able.can_boot else []
     hints += ["e edit"] if state.items and able.can_edit else []
     hints += ["s shell"] if able.can_shell else []
-    hints += ["r rescan"]
+    hints += ["r rescan"] if able.can_rescan else []
     hints += ["q quit"] if able.can_quit else []
     while hints and len("  ".join([*hints, "? help"])) > cells:
         hints.pop()

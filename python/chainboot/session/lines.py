@@ -123,7 +123,7 @@ def announce(before: ScreenState | None, after: ScreenState, *, answering: bool)
     if answering or after.mode is not before.mode:
         return [*lines, *_closing(after)]
     left, left_before = after.seconds_left, before.seconds_left
-    if left is None or left_before is None or after.held or before.held:
+    if left is None or left_before is None:
         return [*lines, status(after)] if status(after) != status(before) else lines
     if any(left <= moment < left_before for moment in _MOMENTS) or left > left_before:
         lines.append(status(after))
@@ -160,10 +160,12 @@ def _prompt(state: ScreenState) -> str:
     words = [PROMPT] if state.items else ["chainboot: there is nothing to choose from"]
     words += ["e N to edit"] if state.items and able.can_edit else []
     words += ["s shell"] if able.can_shell else []
-    words += ["r rescan"]
+    words += ["r rescan"] if able.can_rescan else []
     words += ["q quit"] if able.can_quit else []
     item = state.current
-    enter = f"; Enter boots {item.index} ({_name(item)})" if item is not None and item.bootable else ""
+    enter = (
+        f"; Enter boots {item.index} ({_name(item)})" if item is not None and item.bootable and able.can_boot else ""
+    )
     return f"{', '.join([*words, '? help'])}{enter}"
 
 

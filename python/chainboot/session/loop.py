@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from chainboot.session.events import Event, Hold, Tick
+from chainboot.session.events import Event, Surroundings, Tick
 from chainboot.session.screen import update
 from chainboot.session.state import Choice, ScreenState
 
-_HOLD_POLL_DS = 10
+# How often a menu looks at what it shares with the others; and where nothing counts down, so that twenty sessions that
+# only sit there leave the processor to the one that works.
+_POLL_DS = 10
+_IDLE_POLL_DS = 20
 
 
 class MenuTerminal(Protocol):
@@ -28,28 +31,27 @@ class MenuTerminal(Protocol):
         ...
 
 
-def _nobody() -> bool:
-    return False
-
-
 def run_menu(
     state: ScreenState,
     terminal: MenuTerminal,
     clock: Callable[[], int],
-    hold: Callable[[], bool] = _nobody,
+    surroundings: Callable[[], Surroundings] | None = None,
 ) -> Choice:
-    """Show the menu until the person or the timer has decided.
+    """Show the menu until the person, the timer or another session has decided.
 
-    `clock` gives monotonic tenths of a second, the same clock that `open_menu` was given. `hold` says whether somebody
-    is attached elsewhere; it is asked about every second while there is a countdown. Errors of `terminal` pass.
+    `clock` gives monotonic tenths of a second, the same clock that `open_menu` was given. `surroundings` says what this
+    menu shares with others; it is asked every second and after everything that happens. Errors of `terminal` pass.
     """
     asked: int | None = None
     while True:
-        if state.end_ds is not None and (asked is None or clock() - asked >= _HOLD_POLL_DS):
+        if surroundings is not None and (asked is None or clock() - asked >= _POLL_DS):
             asked = clock()
-            state = update(state, Hold(hold()))
+            state = update(state, surroundings())
         terminal.draw(state)
-        for event in terminal.events(_patience(state)):
+        if state.choice is not None:
+            return state.choice
+        for event in terminal.events(_patience(state, watching=surroundings is not None)):
+            asked = None
             state = update(state, event)
         if state.choice is None:
             state = update(state, Tick(clock()))
@@ -58,11 +60,9 @@ def run_menu(
             return state.choice
 
 
-def _patience(state: ScreenState) -> int | None:
-    """Tenths of a second until the countdown shows another number or `hold` is to be asked again."""
+def _patience(state: ScreenState, *, watching: bool) -> int | None:
+    """Tenths of a second until the countdown shows another number or the surroundings are to be looked at again."""
     if state.end_ds is None:
-        return None
+        return _IDLE_POLL_DS if watching else None
     left = max(state.end_ds - state.now_ds, 0)
-    if state.held:
-        return _HOLD_POLL_DS
-    return min(left, _HOLD_POLL_DS, left % 10 or 10)
+    return min(left, _POLL_DS, left % 10 or 10)

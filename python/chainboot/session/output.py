@@ -31,6 +31,7 @@ class Output:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._tty = os.isatty(fd)
         self._own = _reopened(fd)
         self._backlog = bytearray()
 
@@ -50,8 +51,8 @@ class Output:
         self.push()
 
     def write_line(self, line: str) -> None:
-        """Take a line of clean text."""
-        self.write(line.encode("utf-8", "replace") + b"\n")
+        """Take a line of clean text. A terminal that may not read UTF-8 gets ASCII: see terminal.py's question."""
+        self.write(line.encode("ascii" if self._tty else "utf-8", "replace") + b"\n")
 
     def push(self) -> bool:
         """Send what goes without waiting; True if nothing is left."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from chainboot.session.editor import LineEditor
-from chainboot.session.events import Boot, Edit, EndOfInput, Event, Hold, Key, Replace, Resize, Tick
+from chainboot.session.events import Boot, Edit, EndOfInput, Event, Key, Replace, Resize, Surroundings, Tick
 from chainboot.session.frame import Frame, help_rows, render
 from chainboot.session.state import (
     CANNOT_BOOT,
@@ -44,9 +44,6 @@ __all__ = [
     "status",
     "update",
 ]
-
-# When the last person who held the countdown has gone, whoever lost the link gets at least this long to come back.
-RESUME_DS = 100
 
 # No menu has a million entries; more digits are a cat on the keyboard.
 _LONGEST_NUMBER = 6
@@ -116,8 +113,8 @@ def update(state: ScreenState, event: Event) -> ScreenState:
             return _tick(state, event.now_ds)
         case Resize():
             return _scrolled(replace(state, columns=max(event.columns, 1), rows=max(event.rows, 1)))
-        case Hold():
-            return _hold(state, event.held)
+        case Surroundings():
+            return _surrounded(state, event)
         case EndOfInput():
             return replace(state, choice=Choice(Action.QUIT)) if state.end_ds is None else state
         case Key() | Boot() | Edit() | Replace():
@@ -143,21 +140,28 @@ def update(state: ScreenState, event: Event) -> ScreenState:
 
 def _tick(state: ScreenState, now_ds: int) -> ScreenState:
     state = replace(state, now_ds=now_ds)
-    if state.end_ds is None or state.held or now_ds < state.end_ds or state.mode is Mode.EDIT:
+    item = state.item(state.timer)
+    if item is None or not item.bootable or state.end_ds is None or now_ds < state.end_ds or state.mode is Mode.EDIT:
         return state
     return replace(state, choice=Choice(Action.BOOT, state.timer, state.timer_cmdline, by_timer=True))
 
 
-def _hold(state: ScreenState, held: bool) -> ScreenState:
-    """Hold the countdown, or start it again: with its full time, and never at once."""
-    if held == state.held:
-        return state
-    state = replace(state, held=held)
-    if not held and state.total_deadline_ds is not None:
-        state = replace(state, total_deadline_ds=max(state.total_deadline_ds, state.now_ds + RESUME_DS))
-    if held or state.deadline_ds is None or state.timeout_ds is None:
-        return state
-    return replace(state, deadline_ds=state.now_ds + max(state.timeout_ds, RESUME_DS))
+def _surrounded(state: ScreenState, seen: Surroundings) -> ScreenState:
+    """Take over what all views share: the countdown above all, which a key here stops only by way of them."""
+    after = replace(
+        state,
+        deadline_ds=seen.deadline_ds,
+        total_deadline_ds=seen.total_deadline_ds,
+        attached=seen.attached,
+        others=seen.others,
+        waiting=seen.waiting,
+        banner=seen.facts,
+    )
+    if seen.leaving:
+        return replace(after, choice=Choice(Action.LEAVE))
+    if seen.look_again and state.mode is Mode.LIST and not state.typed:
+        return replace(after, choice=Choice(Action.RESCAN, by_timer=True))
+    return after if after == state else _scrolled(after)
 
 
 def _press(state: ScreenState, key: str) -> ScreenState:
@@ -201,6 +205,8 @@ def _press_in_list(state: ScreenState, key: str) -> ScreenState:
             if not state.abilities.can_shell:
                 return replace(state, notice="A shell is not available here.")
             return replace(state, choice=Choice(Action.SHELL))
+        case "r" if not state.abilities.can_rescan:
+            return replace(state, notice="Looking again is not available here.")
         case "r":
             return replace(state, choice=Choice(Action.RESCAN))
         case "q" | "C-c" if state.abilities.can_quit:
@@ -268,6 +274,8 @@ def _select(state: ScreenState, position: int) -> ScreenState:
 
 
 def _boot(state: ScreenState, item: MenuItem) -> ScreenState:
+    if not state.abilities.can_boot:
+        return replace(state, notice="You may look, and boot nothing.")
     if not item.bootable:
         return _refuse(state, item)
     return replace(state, choice=Choice(Action.BOOT, item.index))

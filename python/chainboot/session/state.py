@@ -32,6 +32,8 @@ class Action(Enum):
     SHELL = "shell"
     RESCAN = "rescan"
     QUIT = "quit"
+    STAY = "stay"  # nothing, after all: look at everything anew
+    LEAVE = "leave"  # the machine boots what another session chose
 
 
 class Mode(Enum):
@@ -73,8 +75,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What the person in front of this menu may do besides booting an entry."""
+    """What the person in front of this menu may do."""
 
+    can_boot: bool = True
+    can_rescan: bool = True
     can_shell: bool = True
     can_edit: bool = True
     can_quit: bool = False  # there is something to quit to: a menu in a running system
@@ -105,7 +109,9 @@ class ScreenState:
     notice: str = ""  # the answer to the last key: goes with the next one
     refused: int | None = None  # index of the entry that was just refused
     typed: str = ""  # digits of a number that is being typed
-    held: bool = False
+    attached: bool = False  # this session counts as somebody who is here, which stops the countdown of all views
+    others: tuple[str, ...] = ()  # who else is here
+    waiting: str = ""  # what the countdown has not begun for
     timer_cmdline: str | None = None  # the command line that ONTIMEOUT gives, None: the entry's own
     choice: Choice | None = None
 
@@ -114,6 +120,14 @@ class ScreenState:
         """When the timer boots; None: never."""
         ends = [end for end in (self.deadline_ds, self.total_deadline_ds) if end is not None]
         return min(ends, default=None)
+
+    @property
+    def timed(self) -> bool:
+        """Whether something boots by itself here when nobody is there."""
+        item = self.item(self.timer)
+        return (
+            item is not None and item.bootable and (self.timeout_ds is not None or self.total_deadline_ds is not None)
+        )
 
     @property
     def current(self) -> MenuItem | None:
@@ -139,16 +153,32 @@ class ScreenState:
         return arrange(self.rows, entries=len(self.items), banner=len(self.banner), message=len(self.told()))
 
 
+# Names of people in a sentence.
+_SHOWN_PEOPLE = 3
+
+
 def countdown(state: ScreenState) -> str:
     """What happens by itself and when, for a person; empty if nothing does."""
     item = state.item(state.timer)
-    if item is None or state.seconds_left is None:
+    if item is None or not (state.timed or state.seconds_left is not None):
         return ""
     label = clip(printable(item.label), _LABEL_CELLS)
-    if state.held:
-        return f"Held: {label} does not boot by itself while somebody is attached elsewhere."
-    stops = "Any key stops the countdown." if state.deadline_ds is not None else "No key stops that (TOTALTIMEOUT)."
-    return f"Booting in {state.seconds_left} s: {label}. {stops}"
+    if state.seconds_left is not None:
+        stops = "Any key stops the countdown." if state.deadline_ds is not None else "No key stops that (TOTALTIMEOUT)."
+        return f"Booting in {state.seconds_left} s: {label}. {stops}"
+    if state.others:
+        return f"Held by {people(state.others)}: {label} does not boot by itself."
+    if state.attached:
+        return f"{label} does not boot by itself while you are here."
+    return f"{label} boots by itself, but not yet: {printable(state.waiting)}." if state.waiting else ""
+
+
+def people(names: tuple[str, ...]) -> str:
+    """Who: `anna`, `anna and boris`, `anna, boris, carla and 3 more`."""
+    shown = [clip(printable(name), _LABEL_CELLS) for name in names[:_SHOWN_PEOPLE]]
+    more = len(names) - len(shown)
+    listed = [*shown, f"{more} more"] if more else shown
+    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
 
 
 def status(state: ScreenState) -> str:
@@ -172,7 +202,9 @@ def status(state: ScreenState) -> str:
 
 def _waiting(state: ScreenState) -> str:
     if state.seconds_left is not None:
-        return "countdown held" if state.held else f"booting in {state.seconds_left} s"
-    default = state.item(state.default)
-    counted = state.timeout_ds is not None and default is not None and default.bootable
-    return "countdown stopped" if counted else "waiting"
+        return f"booting in {state.seconds_left} s"
+    if not state.timed:
+        return "waiting"
+    if state.attached or not (state.others or state.waiting):
+        return "countdown stopped"
+    return "countdown held" if state.others else "countdown not begun"

@@ -41,6 +41,15 @@ _REVERSE, _PLAIN = "\x1b[7m", "\x1b[0m"
 _CLEAR = f"{_PLAIN}\x1b[H\x1b[2J"
 # The cursor goes as far as it can and the terminal says where that is.
 _ASK_SIZE = "\x1b[999;999H\x1b[6n"
+# One character of two bytes, and the terminal says where the cursor is now: after one cell if it reads UTF-8. To one
+# that does not, the second byte of another character may be CSI (0x9B), which would drive it; so until a terminal has
+# answered it gets ASCII. Not in the first row, where the answer would read like a modified F3 (CSI 1;2R). The first
+# frame clears the screen.
+_ASK_CHARSET = "\x1b[2;20H\u00e9\x1b[6n\r"
+_AFTER_ONE_CELL = 21
+
+# A report of a smaller size is no size.
+_SMALLEST = (10, 3)
 
 _Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
@@ -77,6 +86,8 @@ class FullScreen:
         self._out = fd_out
         self._size = _USUAL
         self._size_unknown = False
+        self._charset_asked = False
+        self._utf8 = False
         self._announced = False  # whether the size was reported as an event
         self._decoder = KeyDecoder()
         self._wanted: Frame | None = None
@@ -98,6 +109,7 @@ class FullScreen:
             self._handle(signal.SIGWINCH, self._resized)
             self._set(_raw(self._before))
             self._write(_HIDE + _NO_WRAP)
+            self._ask_charset()
             self._measure()
         except BaseException:
             self._leave()
@@ -167,16 +179,33 @@ class FullScreen:
             raise TerminalGone
         events: list[Event] = []
         for event in self._decoder.feed(data):
+            if isinstance(event, Resize) and self._charset_asked:
+                self._charset_asked = False
+                self._use_utf8(event.columns == _AFTER_ONE_CELL)
+                continue
             if isinstance(event, Resize):
-                if not self._size_unknown:  # nobody asked: noise, or an answer that came late
+                if (
+                    not self._size_unknown or event.columns < _SMALLEST[0] or event.rows < _SMALLEST[1]
+                ):  # nobody asked: noise, or an answer that came late
                     continue
                 self._size = (event.columns, event.rows)
                 self._shown = None
             elif event == Key("C-l"):
-                self._shown = None
+                self._ask_charset()
                 self._measure()
             events.append(event)
         return events
+
+    def _ask_charset(self) -> None:
+        self._charset_asked = True
+        self._output.write(_ASK_CHARSET.encode())
+
+    def _use_utf8(self, utf8: bool) -> None:
+        if utf8 != self._utf8:
+            self._utf8 = utf8
+            self._shown = None
+            if self._wanted is not None and not self._output.pending:
+                self._paint(self._wanted)
 
     def _measure(self) -> None:
         """Learn the size. Serial lines have none (0x0): assume the usual one and ask the terminal."""
@@ -219,7 +248,7 @@ class FullScreen:
             self._write("".join(out))
 
     def _write(self, text: str) -> None:
-        self._output.write(text.encode("utf-8", "replace"))
+        self._output.write(text.encode("utf-8" if self._utf8 else "ascii", "replace"))
 
     def _set(self, attributes: list[int | list[bytes | int]]) -> None:
         # Not TCSADRAIN or TCSAFLUSH: the first waits for ever on a line that takes nothing, the second throws away

@@ -1,0 +1,131 @@
+"""The verbs of the first stage: `console`, `login` and `prepare-ssh` for its scripts, and those of its rescue shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chainboot.errors import ChainbootError
+from chainboot.streams import print_json, talk
+from chainboot.text import printable
+
+if TYPE_CHECKING:
+    from chainboot.session.first_stage import Session
+    from chainboot.session.verbs import Answer
+
+EXIT_NO_KEYS = 3
+
+# The verbs of SSH that a rescue shell has too.
+LOCAL = ("list", "show", "plan", "status", "log", "boot", "hold", "resume", "rescan", "reboot", "poweroff", "chroot")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A request that was done: its exit code, and the answer that is still to be printed."""
+
+    code: int
+    answer: Answer | None = None
+    json: bool = False
+
+
+def serve(arguments: Sequence[str]) -> int:
+    """Do what the script asks for. Returns an exit code; raises `ChainbootError`."""
+    if arguments[0] == "login":
+        return login(arguments[1:])
+    if len(arguments) > 1:
+        raise ChainbootError(f"{arguments[0]} takes no argument: it is for the scripts of the first stage")
+    return console() if arguments[0] == "console" else prepare_ssh()
+
+
+def console() -> int:
+    """The menu on this console."""
+    from chainboot.session.first_stage import serve_console
+
+    return serve_console()
+
+
+def login(arguments: Sequence[str]) -> int:
+    """The login shell of SSH; see `chainboot.session.login`."""
+    from chainboot.session import login
+    from chainboot.session.first_stage import open_session
+
+    marker = login.alive()
+    try:
+        session = open_session(login.person(arguments), talk)
+        done = _do(session, os.environ.get("SSH_ORIGINAL_COMMAND", ""))
+    except (ChainbootError, KeyboardInterrupt):
+        raise
+    except Exception:
+        # A defect of ours, or a machine that has no room for a file: the wrapper gives an administrator a shell where
+        # it does not find its marker.
+        with suppress(OSError):
+            os.unlink(marker or "")
+        raise
+    return _print(done)
+
+
+def is_local(arguments: Sequence[str]) -> bool:
+    """Whether these words, typed into a rescue shell of the first stage, are for the machine as a whole.
+
+    Where they name a directory or a file it is read as on any system.
+    """
+    if arguments[0] not in LOCAL or any(word.startswith(("--root", "--config", "--help", "-h")) for word in arguments):
+        return False
+    return arguments[0] != "list" or all(word.startswith("-") for word in arguments[1:])
+
+
+def local(arguments: Sequence[str]) -> int:
+    """A verb as over SSH, typed into a rescue shell: whoever has that may do everything."""
+    import shlex
+
+    from chainboot.remote.role import Role
+    from chainboot.session.first_stage import PERSON, open_session
+    from chainboot.session.person import Person, console_name
+
+    name = os.environ.get(PERSON) or f"somebody at {console_name()}"
+    person = Person(name, Role.ADMIN, remote="SSH_CONNECTION" in os.environ)
+    return _print(_do(open_session(person, talk, owned=True), shlex.join(arguments)))
+
+
+def _do(session: Session, request: str) -> Done:
+    """Do what was asked for in words, if the person may have it. What is left is to print the result."""
+    from chainboot.session import login
+    from chainboot.session.request import RequestError
+
+    try:
+        asked = login.request(request, session.person)
+        if login.is_interactive(asked):
+            return Done(login.interactive(session, asked))
+        return Done(0, login.answer(session, asked), json=asked.json)
+    except RequestError as error:
+        login.refused(session, error)
+        talk(f"chainboot: {printable(error.message)}" + (f" ({error.hint})" if error.hint else ""))
+        return Done(error.code)
+
+
+def _print(done: Done) -> int:
+    answer = done.answer
+    if answer is not None:
+        for line in answer.talk:
+            talk(f"chainboot: {printable(line)}")
+        if done.json:
+            print_json(answer.json)
+        else:
+            print(answer.text, end="")
+    return done.code
+
+
+def prepare_ssh() -> int:
+    """What serve-ssh runs before the server: keys and host key in their places."""
+    from chainboot.process import run
+    from chainboot.remote.prepare import prepare
+    from chainboot.session.first_stage import machine_settings
+    from chainboot.session.volumes import look
+
+    outcome = prepare(run, settings=machine_settings()[0], discovery=look(run))
+    for problem in outcome.problems:
+        talk(f"chainboot: ssh: {printable(problem)}")
+    return 0 if outcome.serve else EXIT_NO_KEYS

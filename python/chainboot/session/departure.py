@@ -1,0 +1,152 @@
+"""Leaving the machine: a boot, a restart or the end, chosen in any session.
+
+The order is: claim, load, tell everybody, take down, jump. A session over SSH cannot do the last two itself, because
+it is one of those that end; a process that no session owns does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chainboot.boot.candidate import Candidate
+from chainboot.boot.discovery import Discovery
+from chainboot.boot.host import Host, read_host
+from chainboot.boot.kexec import leave, load, unload
+from chainboot.boot.plan import POWER, BootPlan, make_plan, make_power_plan
+from chainboot.boot.preflight import host_objections, objections
+from chainboot.errors import ChainbootError, RefusedError
+from chainboot.process import Runner, detach
+from chainboot.session.choice import Identity, identity
+from chainboot.session.countdown import Countdown
+from chainboot.session.log import Log
+from chainboot.session.person import Person
+from chainboot.session.presence import Presence
+from chainboot.session.shared import Shared
+from chainboot.session.volumes import steady
+from chainboot.text import printable
+
+# Lines that tests and log readers wait for.
+BOOTING = "chainboot: booting"
+NOT_NOW = "Not now:"
+CLOSING = "chainboot: this link closes now; the next system answers with its own address and host key"
+
+
+@dataclass
+class Departure:
+    """How one session leaves. `detach` runs the last steps for a session that would not survive them.
+
+    `owned`: so would a command that was typed into the rescue shell of a console.
+    """
+
+    run: Runner
+    person: Person
+    presence: Presence
+    shared: Shared
+    log: Log
+    say: Callable[[str], None]
+    runtime: str
+    owned: bool = False
+    host: Callable[[], Host] = read_host
+    detach: Callable[[Callable[[], None]], None] = detach
+    leave: Callable[[BootPlan, Runner, Callable[[str], None]], None] = leave
+
+    def plan(self, candidate: Candidate, cmdline: str | None, discovery: Discovery) -> BootPlan:
+        """What booting `candidate` would run. Raises `RefusedError` where it has no kernel."""
+        return make_plan(
+            candidate,
+            cmdline=cmdline,
+            machine=self.host().machine,
+            runtime=self.runtime,
+            unmount=_mounted(discovery),
+            sessions=True,
+        )
+
+    def objections(self, candidate: Candidate, cmdline: str) -> tuple[str, ...]:
+        """Why it cannot boot, as far as that can be known before."""
+        host = self.host()
+        return objections(candidate, cmdline, host) + host_objections(host)
+
+    def boot(self, candidate: Candidate, cmdline: str | None, discovery: Discovery, *, by: str = "") -> str:
+        """Boot. Returns why not; for a session over SSH, "" once the jump is under way and the session is to end.
+
+        `by` is who decided where that is not the person of this session.
+        """
+        label = printable(candidate.entry.label)
+        own = cmdline is None or cmdline == candidate.cmdline
+        given = "" if own else f" with the command line: {cmdline}"
+        # What a person typed may be too long or wrong; that says nothing about the entry.
+        blamed = identity(candidate) if own else None
+        return self._go(label, given, lambda: self._prepared(candidate, cmdline, discovery), blamed, by)
+
+    def power(self, verb: str, discovery: Discovery) -> str:
+        """Restart the machine or switch it off, as `boot` does."""
+
+        def prepare() -> BootPlan:
+            unload(self.run)
+            return make_power_plan(verb, unmount=_mounted(discovery))
+
+        return self._go(verb, "", prepare, None, "")
+
+    def _prepared(self, candidate: Candidate, cmdline: str | None, discovery: Discovery) -> BootPlan:
+        against = self.objections(candidate, candidate.cmdline if cmdline is None else cmdline)
+        if against:
+            raise RefusedError(f"{printable(candidate.entry.label)} cannot boot: {'; '.join(against)}")
+        return self.plan(candidate, cmdline, discovery)
+
+    def _go(self, what: str, given: str, prepare: Callable[[], BootPlan], entry: Identity | None, by: str) -> str:
+        who = by or self.person.name
+        does = what if what in POWER else f"boots {what}"
+        busy = self.presence.claim_boot(f"{who} {does}")
+        if busy is not None:
+            return f"{NOT_NOW} {busy}."
+        self.log.write(who, f"{does}{given}")
+        try:
+            with steady(self.runtime):
+                plan = prepare()
+                load(plan, self.run)
+        except ChainbootError as error:
+            self._failed(str(error), entry)
+            return str(error)
+        told = f"{BOOTING} {what}: {printable(plan.title)}"
+        self.shared.leave(f"{told} ({who})")
+        self.say(told)
+        if not (self.person.remote or self.owned):
+            return self._jump(plan, entry)
+        if self.person.remote:
+            self.say(CLOSING)
+        self.detach(lambda: self._quietly(plan, entry))
+        return ""
+
+    def _quietly(self, plan: BootPlan, entry: Identity | None) -> None:
+        self.presence.hand_over()
+        self.say = lambda text: self.log.write("chainboot", text)
+        self._jump(plan, entry)
+
+    def _jump(self, plan: BootPlan, entry: Identity | None) -> str:
+        reason = f"{plan.label} was started, but this kernel is still running"
+        try:
+            self.leave(plan, self.run, self.say)
+        except ChainbootError as error:
+            reason = str(error)
+        except Exception as error:  # whatever it was, the machine must not stay half left
+            reason = f"{plan.label} was not booted: {error}"
+        unload(self.run)
+        self._failed(reason, entry)
+        return reason
+
+    def _failed(self, reason: str, entry: Identity | None) -> None:
+        """Write down why, and let everybody look anew: the entry that boots by itself may be another one now."""
+        self.log.write("chainboot", reason)
+        if entry is not None:
+            self.shared.fail(entry, reason)
+            self.shared.look_again()
+        # Not one view may find the old end of the countdown and boot the next entry at once: whoever sits here restarts
+        # it, and if they cannot any more, it goes on as after a person who has left.
+        self.shared.countdown(lambda _: Countdown(started=True, held=True))
+        self.shared.stay()  # first: once the claim is gone, the note may be another session's
+        self.presence.release_boot()
+
+
+def _mounted(discovery: Discovery) -> tuple[str, ...]:
+    return tuple(volume.root for volume in discovery.volumes if volume.mounted)

@@ -1,0 +1,90 @@
+"""A session of the first stage, put together: the real disks, programs and files for one person."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chainboot.boot.cmdline import split
+from chainboot.boot.sysappend import read_system
+from chainboot.process import interact, run
+from chainboot.session.console import Console
+from chainboot.session.departure import Departure
+from chainboot.session.log import Log
+from chainboot.session.overview import Overview
+from chainboot.session.person import Person, at_console, console_name
+from chainboot.session.presence import RUNTIME, Presence
+from chainboot.session.shared import Shared
+from chainboot.settings import FILE, Settings, read_settings
+
+_LARGEST_FILE = 1 << 16
+
+# By this a command in a rescue shell knows whose shell it is.
+PERSON = "CHAINBOOT_PERSON"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one person's session works with. `complaints` are sentences about settings."""
+
+    person: Person
+    settings: Settings
+    complaints: tuple[str, ...]
+    overview: Overview
+    departure: Departure
+    log: Log
+    say: Callable[[str], None]
+
+
+def open_session(person: Person, say: Callable[[str], None], *, owned: bool = False) -> Session:
+    """A session of `person`; `say` prints a line for them. `owned`: it is a command within another session."""
+    settings, complaints = machine_settings()
+    presence = Presence(name=person.name, remote=person.remote)
+    shared, log = Shared(), Log()
+    return Session(
+        person=person,
+        settings=settings,
+        complaints=complaints,
+        overview=Overview(person, settings, presence, shared),
+        departure=Departure(run, person, presence, shared, log, say, RUNTIME, owned),
+        log=log,
+        say=say,
+    )
+
+
+def machine_settings() -> tuple[Settings, tuple[str, ...]]:
+    """The settings of this first stage, and sentences about what is wrong with them."""
+    return read_settings(_text(FILE), split(_text("/proc/cmdline")))
+
+
+def menu(session: Session) -> Console:
+    """The menu of a session."""
+    # Whoever boots meanwhile does not wait for a shell; the person in it is told by the menu it falls back to.
+    leaving = session.overview.leaving
+    # Commands that come through a pipe want their own output alone, without prompts.
+    argv = ["/bin/sh", "-i"] if os.isatty(0) else ["/bin/sh"]
+    environment = {"PS1": "chainboot# ", PERSON: session.person.name}
+    return Console(
+        run=run,
+        overview=session.overview,
+        departure=session.departure,
+        log=session.log,
+        rescue=lambda: interact(argv, extra_env=environment, stop=lambda: bool(leaving())),
+        complaints=session.complaints,
+        say=session.say,
+        strings=read_system(),
+    )
+
+
+def serve_console() -> int:
+    """The verb `console` of the first stage: the menu on this console. Returns an exit code."""
+    return menu(open_session(at_console(console_name()), lambda text: print(text, flush=True))).serve()
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read(_LARGEST_FILE)
+    except OSError:
+        return ""

@@ -1,0 +1,85 @@
+"""What people and the timer did on this machine: a line for each act, in a file that `log` shows and in the kernel log.
+
+The kernel log is what a hosting panel shows and what may survive a crash; the file has the acts alone.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from chainboot.session.presence import RUNTIME
+from chainboot.text import printable
+
+KMSG = "/dev/kmsg"
+
+# Two files of this size at most: a script that lists entries every second must not fill the memory.
+_LARGEST = 128 << 10
+_LONGEST_LINE = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A line of the log. `time` is UTC as ISO 8601, `uptime_ds` tenths of a second since the kernel's start."""
+
+    time: str
+    uptime_ds: int
+    who: str
+    what: str
+
+
+class Log:
+    """The log below `runtime`. Nothing here raises: what cannot be written down happens all the same."""
+
+    def __init__(self, runtime: str = RUNTIME, kmsg: str = KMSG) -> None:
+        self._path = f"{runtime}/log"
+        self._kmsg = kmsg
+
+    def write(self, who: str, what: str) -> None:
+        """Write down that `who` did `what`."""
+        who, what = _clean(who) or "somebody", _clean(what)
+        uptime = time.monotonic_ns() // 100_000_000
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        line = f"{stamp}\t{uptime}\t{who}\t{what}\n"
+        with suppress(OSError):
+            if os.path.exists(self._path) and os.path.getsize(self._path) > _LARGEST:
+                os.replace(self._path, f"{self._path}.1")
+            # O_APPEND: lines of several sessions do not tear each other.
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(descriptor, line.encode("utf-8", "replace"))
+            finally:
+                os.close(descriptor)
+        with suppress(OSError):
+            # <5>: KERN_NOTICE (Documentation/ABI/testing/dev-kmsg). One write is one record.
+            descriptor = os.open(self._kmsg, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                os.write(descriptor, f"<5>chainboot: {who}: {what}\n".encode("utf-8", "replace"))
+            finally:
+                os.close(descriptor)
+
+    def read(self) -> tuple[Act, ...]:
+        """Every act that is still known, oldest first."""
+        lines: list[str] = []
+        for path in (f"{self._path}.1", self._path):
+            with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+                lines += file.read(2 * _LARGEST).splitlines()
+        return tuple(act for act in map(_act, lines) if act is not None)
+
+    def last(self) -> str:
+        """The newest act as a sentence; empty where there is none."""
+        acts = self.read()
+        return f"{acts[-1].who}: {acts[-1].what}" if acts else ""
+
+
+def _clean(text: str) -> str:
+    return " ".join(printable(text[:_LONGEST_LINE]).split())
+
+
+def _act(line: str) -> Act | None:
+    words = line.split("\t", 3)
+    if len(words) != 4 or not (words[1].isascii() and words[1].isdigit()):
+        return None
+    return Act(words[0], int(words[1]), words[2], words[3])

@@ -1,0 +1,115 @@
+"""What one session sees of the whole machine: who is here, the countdown, the network, what is about to happen.
+
+Every view looks at the same few files and at the kernel's own tables, every second; nothing is kept between two looks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chainboot.remote.reach import Reach, read_reach
+from chainboot.session.choice import Autoboot
+from chainboot.session.countdown import Circumstances, Countdown, observe, restarted
+from chainboot.session.events import Surroundings
+from chainboot.session.person import Person
+from chainboot.session.presence import Presence
+from chainboot.session.shared import Shared
+from chainboot.settings import Settings
+
+_REMOTE_LOOK_DS = 100
+
+
+def clock() -> int:
+    """Tenths of a second since the kernel's start, on a clock that nobody sets and that all processes share."""
+    return time.monotonic_ns() // 100_000_000
+
+
+@dataclass
+class Overview:
+    """Looks for one session. What it reads comes in as arguments, so that tests hand in their own."""
+
+    person: Person
+    settings: Settings
+    presence: Presence
+    shared: Shared
+    reach: Callable[[], Reach] = read_reach
+    clock: Callable[[], int] = clock
+    _known: tuple[int, Reach] | None = field(default=None, init=False)
+
+    def look(self, decided: Autoboot, banner: tuple[str, ...], looks: int) -> Surroundings:
+        """What this session's menu shows. `looks` is the number of the last look at disks and entries."""
+        reach = self._reach()
+        others = self.presence.others()
+        holder = self.presence.holder()
+        remote = bool(holder) or any(each.remote for each in others) or (self.presence.attached and self.person.remote)
+        seen = self._circumstances(decided, reach, bool(others) or self.presence.attached, remote)
+        now = self.shared.countdown(lambda before: observe(before, seen))
+        return Surroundings(
+            deadline_ds=now.deadline_ds,
+            total_deadline_ds=None if remote else now.total_ds,
+            attached=self.presence.attached,
+            others=(*(each.name for each in others), *((f"{holder} (hold)",) if holder else ())),
+            waiting="" if now.started else self.waiting(reach),
+            facts=(*self.person.facts(), *reach.facts(), *banner),
+            leaving=self.leaving(),
+            look_again=self.shared.looks() != looks,
+        )
+
+    def due(self, decided: Autoboot) -> bool:
+        """Whether the timer may still boot: somebody may have come, or said `hold`, since this view looked last."""
+        seen = self.look(decided, (), self.shared.looks())
+        ends = [end for end in (seen.deadline_ds, seen.total_deadline_ds) if end is not None]
+        return bool(ends) and min(ends) <= self.clock()
+
+    def restart(self, decided: Autoboot) -> None:
+        """Start the countdown to the next entry, after one that did not load."""
+        seen = self._circumstances(decided, self.reach(), attached=False, remote=False, floor=False)
+        self.shared.countdown(lambda _: restarted(seen))
+
+    def _reach(self) -> Reach:
+        """How the machine can be reached. A session that came in over SSH knows that it can, and looks less often."""
+        now = self.clock()
+        if self._known is None or not self.person.remote or now - self._known[0] >= _REMOTE_LOOK_DS:
+            self._known = (now, self.reach())
+        return self._known[1]
+
+    def leaving(self) -> str:
+        """What the machine is about to do. Where whoever said so has died, nothing is."""
+        told = self.shared.leaving()
+        if told and not self.presence.boot_claimed():
+            self.shared.stay()
+            return ""
+        return told
+
+    def waiting(self, reach: Reach) -> str:
+        """What the countdown has not begun for; empty: nothing."""
+        if not reach.served or reach.answers or self._late():
+            return ""
+        return "the network is not up yet" if not reach.addresses else "SSH does not answer yet"
+
+    def countdown(self) -> Countdown:
+        """The countdown as the others have written it down."""
+        return self.shared.countdown(lambda before: before)
+
+    def _late(self) -> bool:
+        # The clock counts from the kernel's start, so every view comes to the same answer.
+        return self.clock() >= self.settings.network_wait * 10
+
+    def _circumstances(
+        self, decided: Autoboot, reach: Reach, attached: bool, remote: bool, floor: bool = True
+    ) -> Circumstances:
+        # "Boot at once" must not close the only window in which a person could come in.
+        least = self.settings.ssh_window * 10 if reach.served and floor else 0
+        window = decided.timeout_ds if decided.index is not None else None
+        total = decided.total_timeout_ds if decided.index is not None else None
+        return Circumstances(
+            now_ds=self.clock(),
+            ready=not self.waiting(reach),
+            window_ds=None if window is None else max(window, least),
+            total_window_ds=None if total is None else max(total, least),
+            grace_ds=self.settings.ssh_grace * 10,
+            attached=attached,
+            remote=remote,
+        )

@@ -1,0 +1,168 @@
+"""What each verb over SSH does. What may be done has been decided before (`request`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chainboot.boot.candidate import Candidate, candidates, choose
+from chainboot.boot.cmdline import join
+from chainboot.boot.discovery import Discovery
+from chainboot.boot.plan import make_power_plan
+from chainboot.boot.sysappend import SystemStrings
+from chainboot.boot.volume import PathError
+from chainboot.errors import NotFoundError, RefusedError
+from chainboot.listing import Json, list_json, list_text, plan_json, show_json, show_text
+from chainboot.process import Runner
+from chainboot.remote.reach import Reach
+from chainboot.session.choice import autoboot
+from chainboot.session.departure import Departure
+from chainboot.session.log import Log
+from chainboot.session.overview import Overview
+from chainboot.session.presence import Attached
+from chainboot.session.request import Request, usage
+from chainboot.session.status import Status, log_json, log_text, status_json, status_text
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A verb's result: `json` where that was asked for, else `text`; `talk` is for stderr."""
+
+    text: str = ""
+    json: Json = None
+    talk: tuple[str, ...] = ()
+
+
+@dataclass
+class Verbs:
+    """The verbs of one session that give a result and end. Raises `ChainbootError` where something is refused."""
+
+    run: Runner
+    overview: Overview
+    departure: Departure
+    log: Log
+    discover: Callable[[], Discovery]
+    strings: SystemStrings
+    memory: Callable[[], tuple[int | None, int | None]]
+    complaints: tuple[str, ...] = ()
+
+    def do(self, request: Request) -> Answer:
+        """The answer to `request`."""
+        return {
+            "list": self._list,
+            "show": self._show,
+            "plan": self._plan,
+            "status": self._status,
+            "log": self._log,
+            "boot": self._boot,
+            "hold": self._hold,
+            "resume": self._resume,
+            "rescan": self._rescan,
+            "reboot": self._power,
+            "poweroff": self._power,
+            "help": self._help,
+        }[request.verb](request)
+
+    def _help(self, _request: Request) -> Answer:
+        return Answer(usage(self.overview.person.role))
+
+    def _find(self) -> tuple[Discovery, tuple[Candidate, ...]]:
+        discovery = self.discover()
+        return discovery, candidates(discovery.configurations, self.strings)
+
+    def _list(self, _request: Request) -> Answer:
+        discovery, among = self._find()
+        talk = discovery.problems if among else (*discovery.problems, discovery.summary())
+        return Answer(list_text(among), list_json(discovery.configurations, among), talk)
+
+    def _show(self, request: Request) -> Answer:
+        candidate = choose(self._find()[1], request.entry)
+        against = self.departure.objections(candidate, candidate.cmdline)
+        try:
+            image = candidate.image()
+        except PathError as error:
+            raise NotFoundError(error.message) from error
+        return Answer(show_text(candidate, image, against), show_json(candidate, image, against))
+
+    def _plan(self, request: Request) -> Answer:
+        discovery, among = self._find()
+        candidate = choose(among, request.entry)
+        cmdline = _cmdline(candidate, request)
+        plan = self.departure.plan(candidate, cmdline, discovery)
+        against = self.departure.objections(candidate, cmdline)
+        talk = tuple(f"this boot would be refused: {objection}" for objection in against)
+        return Answer(plan.describe(), plan_json(plan, against), talk)
+
+    def _boot(self, request: Request) -> Answer:
+        discovery, among = self._find()
+        candidate = choose(among, request.entry)
+        cmdline = _cmdline(candidate, request)
+        if request.dry_run:
+            plan = self.departure.plan(candidate, cmdline, discovery)
+            against = self.departure.objections(candidate, cmdline)
+            if against:
+                raise RefusedError(f"{candidate.entry.label} would not boot: {'; '.join(against)}")
+            return Answer(plan.describe(), plan_json(plan, against))
+        reason = self.departure.boot(candidate, cmdline, discovery)
+        if reason:
+            raise RefusedError(reason)
+        return Answer("", {"boots": candidate.entry.label, "title": candidate.entry.title, "cmdline": cmdline})
+
+    def _power(self, request: Request) -> Answer:
+        discovery = self.discover()
+        if request.dry_run:
+            mounted = tuple(volume.root for volume in discovery.volumes if volume.mounted)
+            plan = make_power_plan(request.verb, unmount=mounted)
+            return Answer(plan.describe(), plan_json(plan, ()))
+        reason = self.departure.power(request.verb, discovery)
+        if reason:
+            raise RefusedError(reason)
+        return Answer("", {"does": request.verb})
+
+    def _hold(self, request: Request) -> Answer:
+        self.overview.presence.hold()
+        self.log.write(self.overview.person.name, "holds the countdown")
+        return self._status(request)
+
+    def _resume(self, request: Request) -> Answer:
+        done = self.overview.presence.resume()
+        self.log.write(self.overview.person.name, "lets the countdown go on")
+        answer = self._status(request)
+        return answer if done else Answer(answer.text, answer.json, ("nobody held the countdown by `hold`",))
+
+    def _rescan(self, request: Request) -> Answer:
+        self.run(["load-modules"], check=False)
+        self.overview.shared.look_again()
+        self.log.write(self.overview.person.name, "looks for disks and entries again")
+        return self._list(request)
+
+    def _log(self, _request: Request) -> Answer:
+        acts = self.log.read()
+        return Answer(log_text(acts), log_json(acts))
+
+    def _status(self, _request: Request) -> Answer:
+        discovery, among = self._find()
+        overview = self.overview
+        decided = autoboot(discovery.configurations, among, overview.settings, overview.shared.failed())
+        looked = overview.look(decided, (), overview.shared.looks())
+        boots = next((each.entry.label for each in among if each.index == decided.index), None)
+        attached: tuple[Attached, ...] = overview.presence.others()
+        reach: Reach = overview.reach()
+        status = Status(
+            person=overview.person,
+            now_ds=overview.clock(),
+            surroundings=looked,
+            decided=decided,
+            boots=boots,
+            entries=len(among),
+            attached=attached,
+            holder=overview.presence.holder(),
+            reach=reach,
+            memory=self.memory(),
+            problems=(*self.complaints, *discovery.problems, *filter(None, [decided.surprise])),
+        )
+        return Answer(status_text(status), status_json(status))
+
+
+def _cmdline(candidate: Candidate, request: Request) -> str:
+    return join(candidate.cmdline if request.cmdline is None else request.cmdline, *request.append)

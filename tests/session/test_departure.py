@@ -1,0 +1,279 @@
+"""Leaving: in which order, who does the last steps, and that whatever fails leaves nothing half done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kernels import arm64_image
+from nixos import INITRD, KERNEL, usual_conf
+from session.sessions import ANNA, BORIS, CONSOLE, Machine, Sitting, elsewhere, kill
+
+from chainboot.boot.candidate import Candidate, candidates
+from chainboot.boot.plan import PATIENCE, BootPlan, EndSessions
+from chainboot.errors import ChainbootError, RefusedError
+from chainboot.process import Completed, Runner
+from chainboot.session.choice import Autoboot, identity
+from chainboot.session.departure import BOOTING, CLOSING
+
+TOLD = f"{BOOTING} nixos-default: NixOS - Default"
+STILL_HERE = "nixos-default was started, but this kernel is still running"
+
+
+def entry(machine: Machine, index: int = 1) -> Candidate:
+    return candidates(machine.discover().configurations)[index - 1]
+
+
+def boot(sitting: Sitting, index: int = 1, cmdline: str | None = None, *, by: str = "") -> str:
+    machine = sitting.machine
+    return sitting.departure.boot(entry(machine, index), cmdline, machine.discover(), by=by)
+
+
+def stays(sitting: Sitting) -> bool:
+    """Whether nothing of a departure is left: nobody boots and nothing is about to happen."""
+    return not sitting.presence.boot_claimed() and sitting.shared.leaving() == ""
+
+
+def load_of(machine: Machine) -> tuple[str, ...]:
+    nixos = f"{machine.disk}/boot/nixos"
+    line = entry(machine).cmdline
+    return ("kexec", "-a", "-l", f"{nixos}/{KERNEL}", f"--initrd={nixos}/{INITRD}", f"--command-line={line}")
+
+
+# -- a console
+
+
+def test_a_console_loads_tells_everybody_takes_down_and_jumps(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    here = Sitting(machine)
+    assert boot(here) == STILL_HERE
+    assert machine.acts() == [
+        load_of(machine),
+        ("end-sessions", str(PATIENCE), f"{TOLD} ({CONSOLE.name})"),
+        ("umount", str(machine.disk)),
+        ("kexec", "-e"),
+    ]
+    assert here.said == [TOLD]
+    assert here.acts() == [f"{CONSOLE.name}: boots nixos-default", f"chainboot: {STILL_HERE}"]
+
+
+def test_a_boot_of_the_timer_is_not_put_on_a_person(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    here = Sitting(machine)
+    boot(here, by="the timer")
+    assert here.acts()[0] == "the timer: boots nixos-default"
+    assert machine.acts()[1][2] == f"{TOLD} (the timer)"
+
+
+def test_what_is_booted_with_which_command_line_is_logged_without_harm(tmp_path: Path) -> None:
+    here = Sitting(Machine(tmp_path))
+    boot(here, 2, "single \x1b[2J")
+    assert here.acts()[0] == f"{CONSOLE.name}: boots nixos-42-default with the command line: single \ufffd[2J"
+    unchanged = Sitting(Machine(tmp_path))
+    boot(unchanged, 1, entry(unchanged.machine).cmdline)
+    assert unchanged.acts()[-2] == f"{CONSOLE.name}: boots nixos-default"
+
+
+# -- over SSH
+
+
+def test_a_session_over_ssh_leaves_the_last_steps_to_another_process(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    here = Sitting(machine, ANNA)
+    here.presence.attach()
+    assert boot(here) == ""
+    assert machine.acts() == [load_of(machine)], "taking down would end this very session"
+    assert here.said == [TOLD, CLOSING]
+    assert here.shared.leaving() == f"{TOLD} ({ANNA.name})"
+    assert here.presence.boot_claimed()
+    (rest,) = here.detached
+    rest()
+    assert [command[0] for command in machine.acts()[1:3]] == ["end-sessions", "umount"]
+    assert ("kexec", "-e") in machine.acts()
+    assert not here.presence.attached, "that process is not the person"
+
+
+def test_a_jump_that_fails_after_the_session_has_ended_is_for_the_log_and_undone(tmp_path: Path) -> None:
+    machine = Machine(
+        tmp_path,
+        answers={"kexec -e": Completed((), 1, stderr="no"), "umount": Completed((), 32, stderr="target is busy")},
+    )
+    here = Sitting(machine, ANNA)
+    boot(here)
+    said = list(here.said)
+    here.detached[0]()
+    assert here.said == said, "nobody is there to be told"
+    assert here.acts()[1:] == [
+        "chainboot: chainboot: umount exited with 32: target is busy; going on",
+        "chainboot: nixos-default was not booted: kexec exited with 1: no",
+    ]
+    assert stays(here)
+    assert identity(entry(machine)) in here.shared.failed()
+    assert here.shared.looks() == 1, "the entry that boots by itself may be another one now"
+
+
+def test_the_rest_keeps_the_claim_when_the_session_has_ended(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    here, there = Sitting(machine, ANNA), Sitting(machine, BORIS)
+    here.presence.attach()
+    boot(here)
+    with elsewhere(here.presence.hand_over) as child:
+        here.presence.close()
+        assert there.presence.others() == ()
+        assert there.overview.leaving() == f"{TOLD} ({ANNA.name})"
+        kill(child)
+        assert there.overview.leaving() == ""
+
+
+def test_a_command_in_the_shell_of_a_console_does_not_end_with_that_shell(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    here = Sitting(machine, owned=True)
+    assert boot(here) == ""
+    assert machine.acts() == [load_of(machine)]
+    assert here.said == [TOLD], "there is no link that closes"
+    here.detached[0]()
+    assert ("kexec", "-e") in machine.acts()
+
+
+# -- what fails
+
+
+def test_a_load_that_fails_changes_nothing(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, answers={"kexec -a -l": Completed((), 255, stderr="cannot load")})
+    for person in (CONSOLE, ANNA):
+        here = Sitting(machine, person)
+        assert boot(here) == "nixos-default was not booted: kexec exited with 255: cannot load"
+        assert stays(here)
+        assert here.detached == []
+        assert here.said == []
+    assert [command[:2] for command in machine.acts()] == [("kexec", "-a"), ("kexec", "-u")] * 2
+
+
+def test_what_preflight_forbids_is_not_loaded(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    (machine.disk / "boot/nixos" / KERNEL).write_bytes(arm64_image())
+    here = Sitting(machine)
+    reason = f"nixos-default cannot boot: kernel: /boot/nixos/{KERNEL} is for aarch64, this machine is x86_64"
+    assert boot(here) == reason
+    assert machine.acts() == []
+    assert stays(here)
+    assert here.shared.failed() == {identity(entry(machine)): reason}
+    assert here.departure.objections(entry(machine), "x") == (reason.partition(": ")[2],)
+
+
+def test_an_entry_whose_kernel_is_gone_is_refused(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    (machine.disk / "boot/nixos" / KERNEL).unlink()
+    here = Sitting(machine)
+    assert f"/boot/nixos/{KERNEL} does not exist" in boot(here)
+    with pytest.raises(RefusedError):
+        here.departure.plan(entry(machine), None, machine.discover())
+
+
+def test_whatever_breaks_while_leaving_the_machine_stays_whole(tmp_path: Path) -> None:
+    for error in (ZeroDivisionError("by zero"), OSError(5, "Input/output error"), ChainbootError("refused")):
+        here = Sitting(Machine(tmp_path))
+
+        def broken(_plan: BootPlan, _run: Runner, _say: object, error: Exception = error) -> None:
+            raise error
+
+        here.departure.leave = broken
+        assert str(error) in boot(here)
+        assert stays(here)
+
+
+# -- one at a time
+
+
+def test_one_boots_and_the_other_is_told_who_and_what(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    here, there = Sitting(machine, ANNA), Sitting(machine, BORIS)
+    assert boot(here) == ""
+    before = machine.acts()
+    assert boot(there, 2) == f"Not now: {ANNA.name} boots nixos-default."
+    assert there.departure.power("reboot", machine.discover()).startswith(f"Not now: {ANNA.name} boots")
+    assert machine.acts() == before
+    assert here.presence.boot_claimed()
+    assert here.shared.leaving() == f"{TOLD} ({ANNA.name})"
+
+
+def test_a_reboot_that_is_refused_does_not_unload_what_another_session_has_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chainboot.boot.kexec.is_loaded", lambda: True)
+    machine = Machine(tmp_path)
+    here, there = Sitting(machine, ANNA), Sitting(machine, BORIS)
+    boot(here)
+    there.departure.power("reboot", machine.discover())
+    assert ("kexec", "-u") not in machine.acts()
+
+
+def test_after_a_boot_that_failed_another_can_be_tried(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, answers={f"kexec -a -l {tmp_path}": Completed((), 255)})
+    here, there = Sitting(machine, ANNA), Sitting(machine, BORIS)
+    boot(here)
+    del machine.runner.answers[f"kexec -a -l {tmp_path}"]
+    assert boot(there, 2) == ""
+
+
+# -- restart and the end
+
+
+@pytest.mark.parametrize(
+    ("verb", "title", "last"),
+    [
+        ("reboot", "the machine restarts", ("reboot", "-f")),
+        ("poweroff", "the machine switches itself off", ("poweroff", "-f")),
+    ],
+)
+def test_a_restart_ends_the_sessions_and_unmounts_first(
+    tmp_path: Path, verb: str, title: str, last: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chainboot.boot.kexec.is_loaded", lambda: True)
+    machine = Machine(tmp_path)
+    here = Sitting(machine, ANNA)
+    assert here.departure.power(verb, machine.discover()) == ""
+    assert machine.acts() == [("kexec", "-u")], "a loaded kernel would turn the restart into a kexec"
+    assert here.said[0].endswith(f"{verb}: {title}")
+    here.detached[0]()
+    assert [command[0] for command in machine.acts()[1:4]] == ["end-sessions", "umount", verb]
+    assert machine.acts()[3] == last
+    assert here.acts()[0] == f"{ANNA.name}: {verb}"
+    assert stays(here)
+    assert here.shared.failed() == {}
+
+
+def test_the_plan_of_a_session_ends_the_sessions_before_anything_else(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    plan = Sitting(machine).departure.plan(entry(machine), "single", machine.discover())
+    assert plan.cmdline == "single"
+    assert plan.teardown[0] == EndSessions(PATIENCE)
+    assert plan.teardown[1].describe() == f"umount {machine.disk}"
+
+
+@pytest.mark.parametrize("timeout", [50, 0])
+def test_after_a_boot_that_failed_the_total_timeout_still_comes(tmp_path: Path, timeout: int) -> None:
+    machine = Machine(tmp_path, usual_conf(timeout) + "TOTALTIMEOUT 900\n", answers={"kexec -e": Completed((), 1)})
+    here, there = Sitting(machine, ANNA), Sitting(machine)
+    decided = Autoboot(1, timeout or None, total_timeout_ds=900, default=1)
+    assert there.overview.look(decided, (), 0).total_deadline_ds == 900
+    here.presence.attach()
+    boot(here)
+    here.detached[0]()
+    here.presence.close()
+    machine.now = 100
+    seen = there.overview.look(decided, (), 0)
+    assert seen.total_deadline_ds is not None
+    assert seen.total_deadline_ds >= 100 + here.settings.ssh_grace * 10
+
+
+def test_after_a_boot_that_failed_nothing_boots_at_once(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, answers={"kexec -a -l": Completed((), 255)})
+    here, there = Sitting(machine), Sitting(machine)
+    decided = Autoboot(1, 50, default=1)
+    assert there.overview.look(decided, (), 0).deadline_ds == 50
+    machine.now = 60
+    boot(here, by="the timer")
+    deadline = there.overview.look(decided, (), 0).deadline_ds
+    assert deadline is not None
+    assert deadline > machine.now
