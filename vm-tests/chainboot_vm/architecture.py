@@ -16,8 +16,8 @@ class Architecture:
 
     `name` is what `uname -m` says, `debian` what dpkg says. `kernel_package` is the meta package that names the
     newest kernel. `qemu` is the program, `machine` its arguments, `console` the name of the first serial console
-    on the kernel command line, `further_console` that of the next ones (`{}` is its number, counting from 1), and
-    `disk_device` a virtio disk on this machine's bus.
+    on the kernel command line, `further_console` that of the next ones (`{}` is its number, counting from 1),
+    `disk_device` a virtio disk on this machine's bus and `network_device` a virtio network card.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Architecture:
     console: str
     further_console: str
     disk_device: str
+    network_device: str
 
 
 ARCHITECTURES = (
@@ -41,6 +42,8 @@ ARCHITECTURES = (
         console="ttyS0",
         further_console="ttyS{}",
         disk_device="virtio-blk-pci",
+        # Nobody boots from it, and its boot ROM is a Debian package of its own.
+        network_device="virtio-net-pci,romfile=",
     ),
 )
 

@@ -41,6 +41,20 @@ class Truncated:
 
 
 @dataclass(frozen=True, slots=True)
+class SysrootFile:
+    """A file of the sysroot, such as its busybox. `path` has no leading slash."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Executable:
+    """A file that may be run."""
+
+    of: Contents
+
+
+@dataclass(frozen=True, slots=True)
 class Symlink:
     """A symbolic link; `target` is written as it is."""
 
@@ -52,8 +66,8 @@ class Directory:
     """An empty directory. Those that hold files need not be named."""
 
 
-Contents = str | bytes | Kernel | PayloadBase | GenerationMark | Joined | Truncated
-Node = Contents | Symlink | Directory
+Contents = str | bytes | Kernel | PayloadBase | GenerationMark | Joined | Truncated | SysrootFile
+Node = Contents | Executable | Symlink | Directory
 
 
 def payload_initrd(generation: str) -> Joined:

@@ -1,25 +1,37 @@
-"""`make demo`: the first stage on this terminal, with the disk of a NixOS machine.
+"""`make demo`: the first stage on this terminal and over SSH, with the disk of a NixOS machine.
 
-Knows whether a person is there. With one, QEMU gets the terminal. Without (a pipe, CI), nobody types: the default
-boots by itself, its console lines go to stdout, and the exit code says whether the right kernel came up.
+Knows whether a person is there. With one, QEMU gets the terminal, and the command for a second terminal is printed.
+Without (a pipe, CI), nobody types: SSH answers, the default boots by itself, its console lines go to stdout, and the
+exit code says whether the right kernel came up.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 import time
+from pathlib import Path
 
 from chainboot.errors import ChainbootError
-from chainboot.process import interact
-from chainboot_vm import disks, first_stage, qemu, sample
+from chainboot.process import interact, pasteable
+from chainboot_vm import access, additions, disks, first_stage, qemu, sample
+from chainboot_vm.access import HOST, ROLES, Access
+from chainboot_vm.additions import Additions
 from chainboot_vm.architecture import architecture
 from chainboot_vm.artifacts import BUILD
-from chainboot_vm.machine import QemuMachine
+from chainboot_vm.networked import NetworkedQemuMachine
+from chainboot_vm.qemu import Network
 from chainboot_vm.run import PARAMETERS
+from chainboot_vm.ssh import ADDRESS
 from chainboot_vm.steps import menu_is_ready, payload_is_up
 from chainboot_vm.sysroot import fetch
 
 _TIMEOUT_DS = 100
+
+# Seconds for which the countdown runs once SSH answers: time to type the command, where somebody is there to do it.
+_WINDOW = 120
+_NOBODYS_WINDOW = 10
 
 
 def main() -> int:
@@ -29,30 +41,66 @@ def main() -> int:
     def say(what: str) -> None:
         print(f"demo: [{time.monotonic() - began:5.1f} s] {what}", flush=True)
 
+    person = sys.stdin.isatty() and sys.stdout.isatty()
     arch = architecture("x86_64")
     sysroot = fetch(arch, say=say)
+    keys = access.keys()
+    settings = {"ssh_window": _WINDOW if person else _NOBODYS_WINDOW, "network_wait": _WINDOW}
+    network = Network(host_port=free_port())
     command = qemu.command_line(
         arch,
         kernel=sysroot.kernel,
-        initrd=first_stage.initrd(sysroot, say=say),
+        initrd=additions.append(Additions(settings, ROLES, host_key=True), first_stage.initrd(sysroot, say=say), keys),
         append=f"{qemu.consoles(arch, 1)} {PARAMETERS}",
         drives=[qemu.Drive(disks.image(sample.disk("demo", _TIMEOUT_DS), sysroot))],
+        networks=[network],
     )
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    if person:
         say("starting the machine on this terminal; without KVM the menu takes some ten seconds to appear")
-        say("To leave: Ctrl-A, then x.")
+        say("In another terminal, as soon as the menu shows an address:")
+        print(f"\n  {way_in(keys, network.host_port)}\n", flush=True)
+        say("The keys beside that one may less: view, boot, edit. To leave: Ctrl-A, then x.")
         code = interact([*command, "-serial", "mon:stdio"])
         # QEMU has restored the terminal's modes, not where the cursor was.
         print()
         return code
     say("there is no terminal, so nobody will press a key: the default must boot by itself")
     log = BUILD / "vm-logs" / "demo.log"
-    with QemuMachine(command, log=log, echo=lambda text: print(text, flush=True)) as machine:
+    with NetworkedQemuMachine(
+        command, log=log, networks=[network], access=keys, echo=lambda text: print(text, flush=True)
+    ) as machine:
         machine.start()
         menu_is_ready(machine, f"{sample.ENTRIES} entries")
+        say(f"the way in, while it lasts: {way_in(keys, network.host_port)}")
+        seconds = machine.ssh().wait_for_ssh()
+        say(f"SSH answered {seconds:.1f} s after the start")
         payload_is_up(machine, "5", sample.NEWEST.command_line())
     say("passed: generation 5 came up with its own command line")
     return 0
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on. QEMU cannot be asked for its choice while a person has it."""
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        return int(probe.getsockname()[1])
+
+
+def way_in(keys: Access, port: int) -> str:
+    """The command for another terminal, as short as it can be without a question about the host key."""
+    argv = ["ssh", "-F", "none", "-i", _shown(keys.private("admin")), "-p", str(port)]
+    argv += ["-o", f"HostKeyAlias={HOST}", "-o", f"UserKnownHostsFile={_quoted(_shown(keys.known_hosts))}"]
+    return pasteable([*argv, f"root@{ADDRESS}"])
+
+
+def _shown(path: Path) -> str:
+    """From where the person is, if that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+def _quoted(path: str) -> str:
+    """As ssh_config(5) takes a path: it splits at blanks."""
+    return f'"{path}"' if " " in path else path
 
 
 def run() -> None:

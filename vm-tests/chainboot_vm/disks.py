@@ -6,6 +6,7 @@ Knows mke2fs and where contents come from; knows nothing of what the files mean.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -20,12 +21,14 @@ from chainboot_vm.artifacts import BUILD, key_of, key_of_files, once, program
 from chainboot_vm.contents import (
     Contents,
     Directory,
+    Executable,
     GenerationMark,
     Joined,
     Kernel,
     Node,
     PayloadBase,
     Symlink,
+    SysrootFile,
     Truncated,
 )
 from chainboot_vm.sysroot import Sysroot
@@ -38,7 +41,8 @@ _TIME = 1717243200
 class Disk:
     """A disk with one file system on all of it. `label` is that of the file system, at most 16 bytes.
 
-    `files` are paths without a leading slash. A disk that is not `attached` is there to be plugged in later.
+    `files` are paths without a leading slash. A disk that is not `attached` is there to be plugged in later. One that
+    is `kept` has what was written to it when the machine of the same scenario starts again.
     """
 
     label: str
@@ -46,6 +50,7 @@ class Disk:
     fstype: str = "ext4"
     size_mib: int = 64
     attached: bool = True
+    kept: bool = False
 
     @property
     def uuid(self) -> str:
@@ -60,6 +65,15 @@ def image(disk: Disk, sysroot: Sysroot, *, build: Path = BUILD, runner: Runner =
     key = key_of(declared, sources, sysroot.key)
     target = build / "disks" / f"{disk.label}-{key[:12]}.img"
     return once(target, key, lambda fresh: write(disk, fresh, sysroot, runner))
+
+
+def copy(made: Path, scenario: str, *, build: Path = BUILD) -> Path:
+    """A copy of the image `made` for one run of a scenario, which may write to it. It stays until the next run."""
+    target = build / "disks" / f"kept-{scenario}-{made.name}"
+    for old in target.parent.glob(f"kept-{scenario}-{made.name.rpartition('-')[0]}-*"):
+        old.unlink()
+    shutil.copyfile(made, target)
+    return target
 
 
 def write(disk: Disk, target: Path, sysroot: Sysroot, runner: Runner) -> None:
@@ -103,6 +117,8 @@ def read(what: Contents, sysroot: Sysroot) -> bytes:
             return b"".join(read(part, sysroot) for part in parts)
         case Truncated(of, size):
             return read(of, sysroot)[:size]
+        case SysrootFile(path):
+            return (sysroot.root / path).read_bytes()
         case _:
             assert_never(what)
 
@@ -114,5 +130,8 @@ def _place(path: Path, node: Node, sysroot: Sysroot) -> None:
             path.mkdir(exist_ok=True)
         case Symlink(target):
             path.symlink_to(target)
+        case Executable(of):
+            path.write_bytes(read(of, sysroot))
+            path.chmod(0o755)
         case _:
             path.write_bytes(read(node, sysroot))

@@ -6,14 +6,16 @@ Knows the image builder and where its inputs are in this repository; knows nothi
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import lark
 
 from chainboot.errors import ChainbootError
+from chainboot.image.access import AddedFile, access_files
 from chainboot.image.archive import Compression, write_archive
 from chainboot.image.build import build, build_image
 from chainboot.image.cpio import pack
@@ -91,11 +93,35 @@ def initrd(
     return once(target, key, make_variant if variant.without else make_complete)
 
 
+def own_initrd(sysroot: Sysroot, additions: Sequence[AddedFile], *, say: Callable[[str], None]) -> Path:
+    """The complete image with somebody's keys and settings in it, made anew each time. Raises `ChainbootError`."""
+    say("building the first stage with your keys and settings")
+    target = BUILD / f"own-first-stage-{sysroot.architecture.name}.initrd"
+    made = build(
+        SPEC,
+        sysroot.root,
+        target,
+        compression=Compression.ZSTD,
+        level=None,
+        packages={"chainboot": LIBRARY, "lark": Path(lark.__file__).parent},
+        manifest=target.with_suffix(".json"),
+        run=run,
+        say=say,
+        additions=additions,
+    )
+    target.with_suffix(".txt").write_text(made.describe() + "\n")
+    return target
+
+
 def main() -> None:
-    """`python -m chainboot_vm.first_stage [ARCHITECTURE]`"""
+    """`python -m chainboot_vm.first_stage [ARCHITECTURE]`; the environment has what `make image` was given."""
+    given = {name: os.environ.get(name, "").split() for name in ("AUTHORIZED_KEYS", "HOST_KEY", "SETTINGS")}
     try:
+        keys = [Path(name).expanduser() for name in given["AUTHORIZED_KEYS"]]
+        host_key = Path(given["HOST_KEY"][0]).expanduser() if given["HOST_KEY"] else None
+        additions = access_files(keys, host_key, given["SETTINGS"])
         sysroot = fetch(architecture(sys.argv[1] if len(sys.argv) > 1 else "x86_64"), say=print)
-        made = initrd(sysroot, say=print)
+        made = own_initrd(sysroot, additions, say=print) if additions else initrd(sysroot, say=print)
     except ChainbootError as error:
         sys.exit(f"error: {error}" + (f"\n(hint) {error.hint}" if error.hint else ""))
     print(made.with_suffix(".txt").read_text(), end="")

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from chainboot.errors import ChainbootError
 from chainboot.process import pasteable
@@ -93,7 +93,7 @@ class QemuMachine:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log.open("w", encoding="utf-8")
 
-    def __enter__(self) -> QemuMachine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -102,7 +102,7 @@ class QemuMachine:
         self._kill()
         for number, console in enumerate(self.consoles):
             if console.partial:
-                self._write(number, Line(self._seconds(), console.partial))
+                self._write(number, Line(self.seconds(), console.partial))
         self._log.close()
 
     # -- the NixOS test driver's methods
@@ -121,7 +121,7 @@ class QemuMachine:
             argv += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
             argv += ["-mon", f"chardev={name},mode=readline"] if name == "monitor" else ["-serial", f"chardev:{name}"]
         self._log.write(f"$ {pasteable(argv)}\n")
-        self._note("starting")
+        self.note("starting")
         self._started = time.monotonic()
         self._process = subprocess.Popen(
             argv,
@@ -147,7 +147,7 @@ class QemuMachine:
         self.send_to(0, chars)
 
     def send_monitor_command(self, command: str) -> str:
-        self._note(f"monitor: {command}")
+        self.note(f"monitor: {command}")
         if self._monitor is None or not self.is_up():
             raise MachineError(f"the machine is off and can not be told: {command}")
         self._monitor.sendall(f"{command}\n".encode())
@@ -156,11 +156,11 @@ class QemuMachine:
         return answer.partition("\n")[2].replace("\r", "")
 
     def crash(self) -> None:
-        self._note("power failure")
+        self.note("power failure")
         self._kill()
 
     def wait_for_shutdown(self) -> None:
-        self._note("waiting for the machine to be off")
+        self.note("waiting for the machine to be off")
         if self._process is None:
             return
         try:
@@ -175,14 +175,14 @@ class QemuMachine:
     @contextlib.contextmanager
     def subtest(self, name: str) -> Iterator[None]:
         """Say what the next steps are about."""
-        self._note(f"subtest: {name}")
+        self.note(f"subtest: {name}")
         yield
 
     # -- further consoles
 
     def wait_for_text_on(self, console: int, regex: str, timeout: int | None = None) -> None:
         wanted = _plain(regex) + (f" on console {console}" if console else "")
-        self._note(f"waiting for {wanted}")
+        self.note(f"waiting for {wanted}")
         pattern = re.compile(regex)
         limit = LONGEST_WAIT if timeout is None else min(timeout, LONGEST_WAIT)
         until = time.monotonic() + limit
@@ -197,10 +197,36 @@ class QemuMachine:
                 self._changed.wait(min(1.0, max(0.0, until - time.monotonic())))
 
     def send_to(self, console: int, chars: str) -> None:
-        self._note(f"typing {chars!r}" + (f" on console {console}" if console else ""))
+        self.note(f"typing {chars!r}" + (f" on console {console}" if console else ""))
         if not self.is_up():
             raise MachineError(f"the machine is off and can not be typed to: {chars!r}")
         self._sockets[console].sendall(chars.encode())
+
+    # -- the log and the clock
+
+    def note(self, what: str) -> None:
+        """Say what happens now, here and in the log."""
+        with self._changed:
+            self._log.write(f"[{self.seconds():8.2f}] -- {what}\n")
+            self._log.flush()
+        self._say(what)
+
+    def record(self, who: str, text: str) -> None:
+        """Put a line into the log that is not this machine's, such as what an SSH client was told."""
+        with self._changed:
+            if not self._log.closed:
+                self._log.write(f"[{self.seconds():8.2f}] {who} {text}\n")
+                self._log.flush()
+
+    def seconds(self) -> float:
+        """How long ago the machine was started."""
+        return time.monotonic() - self._started
+
+    def seconds_of(self, regex: str) -> float | None:
+        """When the first line on the first console that matches came, in seconds since the start; None if none has."""
+        with self._changed:
+            found = self.consoles[0].first(re.compile(regex))
+        return None if found is None else found.seconds
 
     # -- inside
 
@@ -211,7 +237,7 @@ class QemuMachine:
             except OSError:
                 data = b""
             with self._changed:
-                for line in self.consoles[number].feed(data, self._seconds()):
+                for line in self.consoles[number].feed(data, self.seconds()):
                     self._write(number, line)
                     if number == 0:
                         self._echo(line.text)
@@ -247,16 +273,7 @@ class QemuMachine:
 
     def _failure(self, console: int, what: str) -> MachineError:
         said = "".join(f"\n  | {text}" for text in self.consoles[console].tail(SHOWN_LINES))
-        return _verbatim(f"{what}. The console's last lines:{said or ' none'}")
-
-    def _seconds(self) -> float:
-        return time.monotonic() - self._started
-
-    def _note(self, what: str) -> None:
-        with self._changed:
-            self._log.write(f"[{self._seconds():8.2f}] -- {what}\n")
-            self._log.flush()
-        self._say(what)
+        return verbatim(f"{what}. The console's last lines:{said or ' none'}")
 
     def _write(self, number: int, line: Line) -> None:
         name = f"{number} " if len(self.consoles) > 1 else ""
@@ -276,5 +293,6 @@ def _plain(regex: str) -> str:
     return repr(re.sub(r"\\([^A-Za-z0-9])", r"\1", regex).rstrip("\n"))
 
 
-def _verbatim(message: str) -> MachineError:
+def verbatim(message: str) -> MachineError:
+    """An error of several lines, shown as they are: the caller has made them readable."""
     return _ConsoleError(message)

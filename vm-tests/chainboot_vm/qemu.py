@@ -1,7 +1,7 @@
 """The QEMU command line of a machine, without its consoles.
 
-Knows QEMU's options; starts nothing. It adds no -serial, -monitor or -qmp: the NixOS test driver and our own
-`QemuMachine` each add theirs, and `make demo` adds this terminal.
+Knows QEMU's options and its monitor's commands; starts nothing. It adds no -serial, -monitor or -qmp: the NixOS test
+driver and our own `QemuMachine` each add theirs, and `make demo` adds this terminal.
 """
 
 from __future__ import annotations
@@ -22,10 +22,31 @@ ACCELERATION = ("-accel", "tcg,tb-size=32")
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """A disk image as QEMU is given it. One that is not attached can be plugged in later with `plug`."""
+    """A disk image as QEMU is given it. One that is not attached can be plugged in later with `plug`.
+
+    What a guest writes to one that is `kept` is in the image afterwards.
+    """
 
     image: Path
     attached: bool = True
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network card and the router at the other end of its cable: QEMU's own, which has a DHCP server.
+
+    One that is not `routed` has a carrier and nobody who answers, until `route` gives it the router. A port of this
+    machine leads to port `guest_port` of `guest_address` (the empty one is the first that the DHCP server hands out);
+    `host_port` 0 lets QEMU pick a free one, which `forwarded_port` reads. With `isolated` the guest reaches nothing
+    outside, not even the host, and the DHCP server names no gateway.
+    """
+
+    routed: bool = True
+    guest_port: int = 22
+    guest_address: str = ""
+    host_port: int = 0
+    isolated: bool = False
 
 
 def command_line(
@@ -35,21 +56,26 @@ def command_line(
     initrd: Path,
     append: str,
     drives: Sequence[Drive],
+    networks: Sequence[Network] = (),
     memory_mib: int = MEMORY_MIB,
 ) -> tuple[str, ...]:
     """The argv that boots `kernel` and `initrd` with `append` as kernel command line.
 
-    Disk images are opened with snapshot=on: what a guest writes is gone when QEMU ends, so one image serves any
-    number of machines. Raises `NotFoundError` when QEMU is not installed.
+    Disk images are opened with snapshot=on unless they are kept: what a guest writes is gone when QEMU ends, so one
+    image serves any number of machines. Raises `NotFoundError` when QEMU is not installed.
     """
     argv = [program(arch.qemu), *arch.machine, *ACCELERATION, "-m", str(memory_mib)]
     argv += ["-nodefaults", "-no-user-config", "-display", "none"]
     argv += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", append]
     for number, drive in enumerate(drives):
         image = str(drive.image).replace(",", ",,")  # qemu(1): a comma in an option's value is doubled
-        argv += ["-drive", f"if=none,id=disk{number},format=raw,snapshot=on,file={image}"]
+        argv += ["-drive", f"if=none,id=disk{number},format=raw,snapshot={_on(not drive.kept)},file={image}"]
         if drive.attached:
             argv += ["-device", f"{arch.disk_device},drive=disk{number}"]
+    for number, network in enumerate(networks):
+        cable = _router(number) if network.routed else _hub_end(number)
+        argv += ["-netdev", _user(number, network) if network.routed else f"hubport,id={cable},hubid={number}"]
+        argv += ["-device", f"{arch.network_device},id={_card(number)},netdev={cable},mac=52:54:00:c4:b0:{number:02x}"]
     return tuple(argv)
 
 
@@ -58,7 +84,61 @@ def plug(arch: Architecture, number: int) -> str:
     return f"device_add {arch.disk_device},drive=disk{number}"
 
 
+def route(number: int, network: Network) -> tuple[str, ...]:
+    """The monitor commands that put the router at the other end of card `number` (counting from 0), which had none."""
+    router = _router(number)
+    return (
+        f"netdev_add {_user(number, network)}",
+        f"netdev_add hubport,id={router}-port,hubid={number},netdev={router}",
+        # What the guest sent while nobody was at the other end is stuck, and all that follows behind it; a pause of the
+        # machine is what makes QEMU let go of it.
+        "stop",
+        "cont",
+    )
+
+
+def carrier(number: int, up: bool) -> str:
+    """The monitor command that pulls the cable out of card `number` (counting from 0), or puts it back."""
+    return f"set_link {_card(number)} {_on(up)}"
+
+
+def forwarded_port(number: int, usernet: str) -> int | None:
+    """The port of this machine that leads to card `number` (counting from 0).
+
+    `usernet` is the monitor's answer to `info usernet`. None while that card has no router.
+    """
+    section = ""
+    for line in usernet.splitlines():
+        if line.rstrip().endswith(":"):
+            section = line
+        words = line.split()
+        if section.endswith(f"({_router(number)}):") and words[:1] == ["TCP[HOST_FORWARD]"]:
+            return int(words[3])
+    return None
+
+
 def consoles(arch: Architecture, count: int) -> str:
     """The `console=` parameters for `count` serial consoles; the kernel's /dev/console is the last one named."""
     names = [arch.console, *(arch.further_console.format(number) for number in range(1, count))]
     return " ".join(f"console={name}" for name in reversed(names))
+
+
+def _user(number: int, network: Network) -> str:
+    forward = f"hostfwd=tcp:127.0.0.1:{network.host_port}-{network.guest_address}:{network.guest_port}"
+    return f"user,id={_router(number)},restrict={_on(network.isolated)},{forward}"
+
+
+def _router(number: int) -> str:
+    return f"router{number}"
+
+
+def _hub_end(number: int) -> str:
+    return f"cable{number}"
+
+
+def _card(number: int) -> str:
+    return f"card{number}"
+
+
+def _on(yes: bool) -> str:
+    return "on" if yes else "off"

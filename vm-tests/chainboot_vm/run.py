@@ -16,10 +16,12 @@ from pathlib import Path
 
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner, run
-from chainboot_vm import disks, first_stage, qemu, scenario
+from chainboot_vm import access, additions, disks, first_stage, qemu, scenario
+from chainboot_vm.access import Access
 from chainboot_vm.architecture import ARCHITECTURES, Architecture, architecture
 from chainboot_vm.artifacts import BUILD
-from chainboot_vm.machine import QemuMachine
+from chainboot_vm.disks import Disk
+from chainboot_vm.networked import NetworkedQemuMachine
 from chainboot_vm.scenario import Scenario
 from chainboot_vm.sysroot import Sysroot, fetch
 
@@ -32,11 +34,12 @@ JOBS = 2
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A scenario and the QEMU command line that starts its machine."""
+    """A scenario, the QEMU command line that starts its machine, and the keys with which it is called."""
 
     scenario: Scenario
     command: tuple[str, ...]
     log: Path
+    access: Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +54,43 @@ class Outcome:
 def prepare(found: Scenario, sysroot: Sysroot, *, runner: Runner = run, say: Callable[[str], None]) -> Ready:
     """Make the image and the disks of a scenario. Raises `ChainbootError`."""
     arch = sysroot.architecture
+    keys = access.keys(runner=runner)
+    initrd = first_stage.initrd(sysroot, found.image, runner=runner, say=say)
     parameters = " ".join(filter(None, (qemu.consoles(arch, found.consoles), PARAMETERS, found.parameters)))
     command = qemu.command_line(
         arch,
         kernel=sysroot.kernel,
-        initrd=first_stage.initrd(sysroot, found.image, runner=runner, say=say),
+        initrd=additions.append(found.additions, initrd, keys),
         append=parameters,
-        drives=[qemu.Drive(disks.image(disk, sysroot, runner=runner), disk.attached) for disk in found.disks],
+        drives=[_drive(found, disk, disks.image(disk, sysroot, runner=runner)) for disk in found.disks],
+        networks=found.networks,
     )
-    return Ready(found, command, BUILD / "vm-logs" / f"{found.name}.log")
+    return Ready(found, command, BUILD / "vm-logs" / f"{found.name}.log", keys)
+
+
+def _drive(found: Scenario, disk: Disk, image: Path) -> qemu.Drive:
+    return qemu.Drive(disks.copy(image, found.name) if disk.kept else image, disk.attached, disk.kept)
 
 
 def perform(ready: Ready, say: Callable[[str], None]) -> Outcome:
     """Boot a machine and run the scenario on it. A failure is an outcome, not an exception."""
     began = time.monotonic()
     failure = None
-    with QemuMachine(ready.command, log=ready.log, say=say, consoles=ready.scenario.consoles) as machine:
+    found = ready.scenario
+    with NetworkedQemuMachine(
+        ready.command,
+        log=ready.log,
+        networks=found.networks,
+        access=ready.access,
+        pinned=found.additions.host_key,
+        say=say,
+        consoles=found.consoles,
+    ) as machine:
         try:
-            ready.scenario.run(machine)
+            found.run(machine)
         except (ChainbootError, AssertionError) as error:
             failure = f"{error}\nThe whole console: {ready.log}"
-    return Outcome(ready.scenario.name, time.monotonic() - began, failure)
+    return Outcome(found.name, time.monotonic() - began, failure)
 
 
 class Session:

@@ -6,16 +6,22 @@ Knows what a scenario file may say; starts nothing.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from chainboot.errors import ChainbootError, NotFoundError
+from chainboot_vm.access import ROLES
+from chainboot_vm.additions import Additions
 from chainboot_vm.disks import Disk
 from chainboot_vm.first_stage import COMPLETE, Variant
-from chainboot_vm.machine import QemuMachine
+from chainboot_vm.networked import NetworkedQemuMachine
+from chainboot_vm.qemu import Network
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "scenarios"
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +29,20 @@ class Scenario:
     """A scenario file. What it may define, and the default of each:
 
     `DISKS`, none; `run(machine)`, required, as is a docstring; `IMAGE`, the complete one; `PARAMETERS`, further words
-    for the first stage's kernel command line; `CONSOLES`, how many serial consoles there are, one.
+    for the first stage's kernel command line; `CONSOLES`, how many serial consoles there are, one; `NETWORKS`, network
+    cards, none; `SETTINGS`, what the image's /etc/chainboot.conf says, nothing; `KEYS`, the roles whose keys the image
+    has, all of them if there is a network; `HOST_KEY`, whether the image has a host key, yes if there is a network.
     """
 
     name: str
     summary: str
     disks: tuple[Disk, ...]
-    run: Callable[[QemuMachine], None]
+    run: Callable[[NetworkedQemuMachine], None]
     image: Variant
     parameters: str
     consoles: int
+    networks: tuple[Network, ...]
+    additions: Additions
 
 
 def names() -> tuple[str, ...]:
@@ -44,14 +54,38 @@ def load(name: str) -> Scenario:
     """The scenario `name`. Raises `NotFoundError` with the names there are, `ChainbootError` for a file that is odd."""
     if name not in names():
         raise NotFoundError(f"there is no scenario {name}", hint=f"there is: {', '.join(names())}")
-    module = importlib.import_module(f"scenarios.{name}")
-    here = vars(module)
-    disks, image = here.get("DISKS", ()), here.get("IMAGE", COMPLETE)
-    parameters, consoles, run = here.get("PARAMETERS", ""), here.get("CONSOLES", 1), here.get("run")
-    if not (module.__doc__ and callable(run)):
+    return read(name, vars(importlib.import_module(f"scenarios.{name}")))
+
+
+def read(name: str, here: Mapping[str, object]) -> Scenario:
+    """The scenario that the names `here` of a file declare. Raises `ChainbootError` for what is odd."""
+    summary, run, image = here.get("__doc__"), here.get("run"), here.get("IMAGE", COMPLETE)
+    parameters, consoles = here.get("PARAMETERS", ""), here.get("CONSOLES", 1)
+    if not (isinstance(summary, str) and callable(run)):
         raise ChainbootError(f"vm-tests/scenarios/{name}.py must have a docstring and run(machine)")
-    if not (isinstance(disks, tuple) and all(isinstance(disk, Disk) for disk in disks)):
-        raise ChainbootError(f"vm-tests/scenarios/{name}.py: DISKS must be a tuple of Disk")
     if not (isinstance(image, Variant) and isinstance(parameters, str) and isinstance(consoles, int)):
         raise ChainbootError(f"vm-tests/scenarios/{name}.py: IMAGE, PARAMETERS or CONSOLES is of the wrong type")
-    return Scenario(name, module.__doc__.strip().partition("\n")[0], disks, run, image, parameters, consoles)
+    disks, networks = _all(Disk, name, here, "DISKS"), _all(Network, name, here, "NETWORKS")
+    additions = Additions(
+        _settings(name, here.get("SETTINGS", {})),
+        _all(str, name, here, "KEYS", ROLES if networks else ()),
+        bool(here.get("HOST_KEY", bool(networks))),
+    )
+    return Scenario(
+        name, summary.strip().partition("\n")[0], disks, run, image, parameters, consoles, networks, additions
+    )
+
+
+def _all(
+    kind: type[_T], scenario: str, here: Mapping[str, object], name: str, default: tuple[_T, ...] = ()
+) -> tuple[_T, ...]:
+    values = here.get(name, default)
+    if not (isinstance(values, tuple) and all(isinstance(value, kind) for value in values)):
+        raise ChainbootError(f"vm-tests/scenarios/{scenario}.py: {name} must be a tuple of {kind.__name__}")
+    return values
+
+
+def _settings(scenario: str, values: object) -> dict[str, str | int]:
+    if not isinstance(values, dict):
+        raise ChainbootError(f"vm-tests/scenarios/{scenario}.py: SETTINGS must be a dict of names and values")
+    return {str(name): value if isinstance(value, int) else str(value) for name, value in values.items()}

@@ -1,15 +1,17 @@
 """What scenarios say again and again about the menu and the payload.
 
-Knows the lines that chainboot and the payload print, from where they are printed; knows nothing of QEMU.
+Knows the lines that chainboot and the payload print, from where they are printed; knows nothing of QEMU or of ssh.
 """
 
 from __future__ import annotations
 
 import re
 
+from chainboot.session.departure import BOOTING, CLOSING
 from chainboot.session.state import READY
 from chainboot_vm import payload
 from chainboot_vm.machine import Machine
+from chainboot_vm.ssh_session import Session
 
 ENTER = "\r"
 ESCAPE = "\x1b"
@@ -40,3 +42,27 @@ def payload_is_up(machine: Machine, generation: str, command_line: str) -> None:
     machine.wait_for_console_text(re.escape(f"{payload.GENERATION}{generation}\n"))
     machine.wait_for_console_text(re.escape(f"{payload.COMMAND_LINE}{command_line}\n"))
     machine.wait_for_console_text(re.escape(payload.UP))
+
+
+# -- over SSH
+
+# Seconds within which a client that was told that the machine leaves has its prompt back.
+LINK_CLOSES = 10.0
+
+
+def session_shows(session: Session, *facts: str) -> float:
+    """Wait until an SSH session's screen shows the menu with `facts` in its status line, in this order.
+
+    Returns the seconds since the client was started.
+    """
+    return session.wait_for(".*".join(re.escape(part) for part in (READY, *facts)))
+
+
+def session_is_dismissed(session: Session, what: str, by: str = "") -> None:
+    """Wait until the client has returned by itself, told that `what` boots, by whom, and that the link closes."""
+    session.wait_for(re.escape(f"{BOOTING} {what}"))
+    code = session.wait_for_exit(LINK_CLOSES)
+    said = "\n".join(session.lines())
+    assert code == 0, f"{session.name} ended with exit code {code}"
+    assert re.search(rf"{re.escape(f'{BOOTING} {what}')}\b.*{re.escape(by)}", said), f"{session.name} was told:\n{said}"
+    assert CLOSING in said, f"{session.name} was not told that its link closes:\n{said}"

@@ -22,7 +22,19 @@ from chainboot_vm.artifacts import BUILD, program, remove_tree
 HOST_LISTS = Path("/var/lib/apt/lists")
 
 # The version of Python is the one that the release's own `python3` depends on; nothing here names it.
-PACKAGES = ("busybox-static", "kexec-tools", "python3-minimal", "libpython3-stdlib", "util-linux")
+# The file system tools are for the rescue shell: fsck of what chainboot mounts.
+PACKAGES = (
+    "busybox-static",
+    "kexec-tools",
+    "python3-minimal",
+    "libpython3-stdlib",
+    "util-linux",
+    "dropbear-bin",
+    "e2fsprogs",
+    "dosfstools",
+    "xfsprogs",
+    "btrfs-progs",
+)
 
 
 @dataclass(frozen=True, slots=True)
