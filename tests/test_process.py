@@ -70,6 +70,12 @@ def test_a_shell_is_ended_when_the_machine_leaves_even_if_it_does_not_care(argv:
     assert time.monotonic() - started < 20
 
 
+def test_a_shell_that_is_ended_is_hung_up_on_first(tmp_path: Path) -> None:
+    script = f"trap 'echo bye >{tmp_path}/bye; exit' HUP; while :; do sleep 0.1; done"
+    assert interact(["sh", "-c", script], stop=lambda: True) == -1
+    assert (tmp_path / "bye").read_text() == "bye\n"
+
+
 def test_a_shell_that_nobody_stops_is_waited_for() -> None:
     asked: list[int] = []
 

@@ -60,9 +60,9 @@ def test_writes_are_lost_unless_the_drive_is_kept() -> None:
 def test_cards() -> None:
     words = argv(networks=(Network(), Network(routed=False), Network(guest_address="10.0.2.77", guest_port=2222)))
     assert of("-netdev", words) == [
-        "user,id=router0,restrict=off,hostfwd=tcp:127.0.0.1:0-:22",
+        "user,id=router0,restrict=off,ipv6-prefix=fd00:c4b0::,hostfwd=tcp:127.0.0.1:0-:22",
         "hubport,id=cable1,hubid=1",
-        "user,id=router2,restrict=off,hostfwd=tcp:127.0.0.1:0-10.0.2.77:2222",
+        "user,id=router2,restrict=off,ipv6-prefix=fd00:c4b0::,hostfwd=tcp:127.0.0.1:0-10.0.2.77:2222",
     ]
     assert of("-device", words) == [
         "virtio-net-pci,romfile=,id=card0,netdev=router0,mac=52:54:00:c4:b0:00",
@@ -73,7 +73,7 @@ def test_cards() -> None:
 
 def test_monitor_commands() -> None:
     assert qemu.route(1, Network(isolated=True)) == (
-        "netdev_add user,id=router1,restrict=on,hostfwd=tcp:127.0.0.1:0-:22",
+        "netdev_add user,id=router1,restrict=on,ipv6-prefix=fd00:c4b0::,hostfwd=tcp:127.0.0.1:0-:22",
         "netdev_add hubport,id=router1-port,hubid=1,netdev=router1",
         "stop",
         "cont",

@@ -123,9 +123,13 @@ def consoles(arch: Architecture, count: int) -> str:
     return " ".join(f"console={name}" for name in reversed(names))
 
 
+# What the router advertises. QEMU's own default is a site-local prefix, which nobody has used since RFC 3879.
+IPV6_PREFIX = "fd00:c4b0::"
+
+
 def _user(number: int, network: Network) -> str:
     forward = f"hostfwd=tcp:127.0.0.1:{network.host_port}-{network.guest_address}:{network.guest_port}"
-    return f"user,id={_router(number)},restrict={_on(network.isolated)},{forward}"
+    return f"user,id={_router(number)},restrict={_on(network.isolated)},ipv6-prefix={IPV6_PREFIX},{forward}"
 
 
 def _router(number: int) -> str:

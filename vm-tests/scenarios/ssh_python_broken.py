@@ -31,9 +31,11 @@ def run(machine: Networked) -> None:
         for done, hint in (
             (admin.run("list"), "; `ssh HOST shell` gives a busybox shell\n"),
             (view.run("list"), "; an administrator's key gets a shell\n"),
-            (view.run(), "; an administrator's key gets a shell\n"),
             (view.run("shell"), "; an administrator's key gets a shell\n"),
         ):
             assert (done.code, done.stdout) == (1, ""), f"{done.code}: {done.stdout}{done.stderr}"
             assert done.stderr.startswith(REASON), done.stderr
             assert done.stderr.endswith(hint), done.stderr
+        session = view.open()
+        assert session.wait_for_exit() == 1
+        assert REASON in "".join(session.lines()), session.lines()

@@ -20,8 +20,8 @@ def run(machine: Networked) -> None:
     session_shows(boris, "countdown stopped")
     anna = machine.ssh("admin").open()
     session_shows(anna, "countdown stopped")
-    anna.wait_for(r"boris@boot from 10\.0\.2\.2 is\s+attached")
-    boris.wait_for(r"anna@admin from 10\.0\.2\.2 is\s+attached")
+    anna.wait_for(r"Held by boris@boot from 10\.0\.2\.2")
+    boris.wait_for(r"Held by anna@admin from 10\.0\.2\.2")
     menu_is_ready(machine, "countdown held")
 
     anna.send(f"{HOME}{sample.NUMBER_OF_GENERATION_4}")

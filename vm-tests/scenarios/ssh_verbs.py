@@ -58,6 +58,8 @@ def run(machine: Networked) -> None:
         assert len(json.loads(done["list"].stdout)["entries"]) == sample.ENTRIES, done["list"]
         status = json.loads(done["status"].stdout)
         assert (status["you"]["role"], status["ssh"]["state"]) == ("view", "on"), status
+        # By DHCP, and by the router's advertisement of a prefix.
+        assert [address[:9] for address in status["addresses"]] == ["10.0.2.15", "fd00:c4b0"], status
         assert json.loads(done["show"].stdout)["cmdline"] == sample.GENERATIONS[2].command_line(), done["show"]
         assert "answer: 42" in done["shell"].stdout, done["shell"]
         # Whatever the words further up could have made would be there by now.

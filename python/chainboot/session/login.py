@@ -59,7 +59,7 @@ def alive() -> str | None:
         with suppress(OSError):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
     talk = os.environ.pop(_STDERR, "")
-    if talk.isascii() and talk.isascii() and talk.isdigit():
+    if talk.isascii() and talk.isdigit():
         with suppress(OSError):
             os.dup2(int(talk), 2)
             os.close(int(talk))
