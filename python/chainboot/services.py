@@ -13,7 +13,7 @@ from chainboot.streams import print_json, talk
 from chainboot.text import printable
 
 if TYPE_CHECKING:
-    from chainboot.session.first_stage import Session
+    from chainboot.session.person import Person
     from chainboot.session.verbs import Answer
 
 EXIT_NO_KEYS = 3
@@ -50,12 +50,10 @@ def console() -> int:
 def login(arguments: Sequence[str]) -> int:
     """The login shell of SSH; see `chainboot.session.login`."""
     from chainboot.session import login
-    from chainboot.session.first_stage import open_session
 
     marker = login.alive()
     try:
-        session = open_session(login.person(arguments), talk)
-        done = _do(session, os.environ.get("SSH_ORIGINAL_COMMAND", ""))
+        done = _do(login.person(arguments), os.environ.get("SSH_ORIGINAL_COMMAND", ""))
     except (ChainbootError, KeyboardInterrupt):
         raise
     except Exception:
@@ -82,28 +80,31 @@ def local(arguments: Sequence[str]) -> int:
     import shlex
 
     from chainboot.remote.role import Role
-    from chainboot.session.first_stage import PERSON, open_session
+    from chainboot.session.first_stage import PERSON
     from chainboot.session.person import Person, console_name
 
     name = os.environ.get(PERSON) or f"somebody at {console_name()}"
     person = Person(name, Role.ADMIN, remote="SSH_CONNECTION" in os.environ)
-    return _print(_do(open_session(person, talk, owned=True), shlex.join(arguments)))
+    return _print(_do(person, shlex.join(arguments), owned=True))
 
 
-def _do(session: Session, request: str) -> Done:
+def _do(person: Person, request: str, *, owned: bool = False) -> Done:
     """Do what was asked for in words, if the person may have it. What is left is to print the result."""
     from chainboot.session import login
     from chainboot.session.request import RequestError
 
     try:
-        asked = login.request(request, session.person)
-        if login.is_interactive(asked):
-            return Done(login.interactive(session, asked))
-        return Done(0, login.answer(session, asked), json=asked.json)
+        asked = login.request(request, person)
     except RequestError as error:
-        login.refused(session, error)
+        login.refused(person, error)
         talk(f"chainboot: {printable(error.message)}" + (f" ({error.hint})" if error.hint else ""))
         return Done(error.code)
+    from chainboot.session.first_stage import open_session  # late: a refusal does without
+
+    session = open_session(person, talk, owned=owned)
+    if login.is_interactive(asked):
+        return Done(login.interactive(session, asked))
+    return Done(0, login.answer(session, asked), json=asked.json)
 
 
 def _print(done: Done) -> int:

@@ -185,15 +185,30 @@ def test_without_python_the_keys_of_the_image_count(tmp_path: Path, chainboot: s
             assert (stage.root / path.lstrip("/")).stat().st_mode & 0o777 == mode
 
 
-def test_without_python_the_host_key_of_the_image_counts(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("settings", "asked"), [("", ""), ("ssh_volume_keys=1\n", "asked\n")])
+def test_the_host_key_of_the_image_counts_without_python(tmp_path: Path, settings: str, asked: str) -> None:
     stage = stage_with_dropbear(tmp_path / "stage")
     authorize(stage, tmp_path / "key")
+    stage.settings(file=settings)
     stage.run("/usr/bin/dropbearkey", "-t", "ed25519", "-f", "/etc/chainboot/host_key")
-    with serving(stage, tmp_path / "key", "exit 1") as server:
+    with serving(stage, tmp_path / "key", "echo asked >>/tmp/asked; exit 1") as server:
         assert server.state("on")
+        assert server.ssh("list").returncode == 7
         own, image = (stage.root / path for path in ("run/chainboot/ssh/host_key", "etc/chainboot/host_key"))
         assert own.read_bytes() == image.read_bytes()
+        assert own.stat().st_mode & 0o777 == 0o600
         assert "this boot only" not in stage.read("/run/chainboot/ssh/problems")
+        # Where the image decides alone, nobody is asked.
+        assert stage.read("/tmp/asked") == asked
+
+
+def test_a_host_key_of_the_image_that_is_none_is_made_anew(tmp_path: Path) -> None:
+    stage = stage_with_dropbear(tmp_path / "stage")
+    authorize(stage, tmp_path / "key")
+    stage.write("/etc/chainboot/host_key", "not a key")
+    with serving(stage, tmp_path / "key", "exit 1") as server:
+        assert server.state("on")
+        assert server.ssh("list").returncode == 7
 
 
 @pytest.mark.parametrize(

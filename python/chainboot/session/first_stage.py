@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from chainboot.boot.cmdline import split
 from chainboot.boot.sysappend import read_system
 from chainboot.process import interact, run
-from chainboot.session.console import Console
 from chainboot.session.departure import Departure
 from chainboot.session.log import Log
 from chainboot.session.overview import Overview
@@ -17,6 +17,9 @@ from chainboot.session.person import Person, at_console, console_name
 from chainboot.session.presence import RUNTIME, Presence
 from chainboot.session.shared import Shared
 from chainboot.settings import FILE, Settings, read_settings
+
+if TYPE_CHECKING:
+    from chainboot.session.console import Console
 
 _LARGEST_FILE = 1 << 16
 
@@ -60,6 +63,8 @@ def machine_settings() -> tuple[Settings, tuple[str, ...]]:
 
 def menu(session: Session) -> Console:
     """The menu of a session."""
+    from chainboot.session.console import Console  # late: a verb does without the menu
+
     # Whoever boots meanwhile does not wait for a shell; the person in it is told by the menu it falls back to.
     leaving = session.overview.leaving
     # Commands that come through a pipe want their own output alone, without prompts.

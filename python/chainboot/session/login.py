@@ -9,20 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from chainboot.boot.host import read_memory
-from chainboot.boot.sysappend import read_system
 from chainboot.errors import ChainbootError
-from chainboot.process import interact, run
 from chainboot.remote.authorized_keys import keyed
 from chainboot.remote.role import Role, parse_role
-from chainboot.session import rescue
-from chainboot.session.first_stage import Session, menu
+from chainboot.session.log import Log
 from chainboot.session.person import Person, over_ssh
 from chainboot.session.presence import RUNTIME
 from chainboot.session.request import Request, RequestError, parse
-from chainboot.session.verbs import Answer, Verbs
-from chainboot.session.volumes import look
+
+if TYPE_CHECKING:
+    from chainboot.session.first_stage import Session
+    from chainboot.session.verbs import Answer
 
 # What the wrapper (first-stage/ssh-session) asks for: a file that is there while Python works, and the descriptor where
 # talk belongs from then on; until then its file takes what Python itself has to complain about.
@@ -79,6 +78,10 @@ def is_interactive(asked: Request) -> bool:
 def interactive(session: Session, asked: Request) -> int:
     """The menu, a shell, or a shell inside a system; returns an exit code."""
     if asked.verb == "chroot":
+        from chainboot.process import interact, run
+        from chainboot.session import rescue
+        from chainboot.session.volumes import look
+
         return rescue.enter_system(
             rescue.plan(asked, look(run), run),
             run,
@@ -89,6 +92,8 @@ def interactive(session: Session, asked: Request) -> int:
             look_again=session.overview.shared.look_again,
             say=session.say,
         )
+    from chainboot.session.first_stage import menu
+
     console = menu(session)
     if asked.verb == "menu":
         return console.serve()
@@ -101,8 +106,17 @@ def interactive(session: Session, asked: Request) -> int:
 
 def answer(session: Session, asked: Request) -> Answer:
     """The result of a verb; raises `ChainbootError`."""
+    from chainboot.process import run
+    from chainboot.session.volumes import look
+
     if asked.verb == "chroot":
+        from chainboot.session import rescue
+
         return Answer(rescue.plan(asked, look(run), run).describe())
+    from chainboot.boot.host import read_memory
+    from chainboot.boot.sysappend import read_system
+    from chainboot.session.verbs import Verbs
+
     verbs = Verbs(
         run=run,
         overview=session.overview,
@@ -116,9 +130,9 @@ def answer(session: Session, asked: Request) -> Answer:
     return verbs.do(asked)
 
 
-def refused(session: Session, error: RequestError) -> None:
+def refused(who: Person, error: RequestError) -> None:
     """Write down what was asked for and not given."""
-    session.log.write(session.person.name, f"was refused: {error.message}")
+    Log().write(who.name, f"was refused: {error.message}")
 
 
 def _text(path: str) -> str:

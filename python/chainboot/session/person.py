@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from chainboot.remote.role import Role
-from chainboot.session.state import Abilities
 from chainboot.text import clip, printable
+
+if TYPE_CHECKING:
+    from chainboot.session.state import Abilities
 
 _NAME_CELLS = 60
 
@@ -23,6 +26,8 @@ class Person:
 
     def abilities(self) -> Abilities:
         """What the menu offers them."""
+        from chainboot.session.state import Abilities  # late: a verb does without the menu
+
         return Abilities(
             can_boot=self.role.allows(Role.BOOT),
             can_rescan=self.role.allows(Role.BOOT),
