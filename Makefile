@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 export PYTHONPATH := vm-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo check image bench corpus fuzz clean
+.PHONY: help bootstrap demo check image bench audit corpus fuzz clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.* ## /  make \1\t/p' Makefile | expand -t 20
@@ -24,6 +24,9 @@ image: bootstrap ## build the first stage's initrd (AUTHORIZED_KEYS=FILE HOST_KE
 bench: bootstrap ## measure reading beside a plain loop, and the way to the menu beside a bare kexec
 	@$(PYTHON) tests/bench/parse.py
 	@$(PYTHON) -m chainboot_vm.bench
+
+audit: bootstrap ## run ssh-audit against the first stage's SSH server (installs it below build/)
+	@$(PYTHON) -m chainboot_vm.audit
 
 CORPUS ?= ../shared/corpus
 corpus: bootstrap ## read every configuration of CORPUS=DIR and hold it against what others say of it

@@ -52,9 +52,11 @@ def test_the_terminal_is_given_back_after_an_error(pty: Pty) -> None:
 
 
 CHILD = """
+import signal
 import sys
 from chainboot.session.screen import MenuItem, open_menu
 from chainboot.session.terminal import FullScreen
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have been started by nohup
 with FullScreen(0, 1) as screen:
     screen.draw(open_menu((MenuItem(1, "a", "A", "x"),), default=1, timeout_ds=None, now_ds=0, title=""))
     while True:
@@ -71,7 +73,10 @@ def test_a_signal_gives_the_terminal_back_and_then_kills(pty: Pty, number: signa
             pty.receive()
         assert attributes(pty) != before
         child.send_signal(number)
-        assert child.wait(30) == -number
+        try:
+            assert child.wait(30) == -number
+        finally:
+            child.kill()
     assert attributes(pty) == before
     pty.receive()
     assert not pty.emulator.cursor.hidden
