@@ -93,7 +93,7 @@ def interact(
         child = subprocess.Popen(
             list(argv),
             env={**os.environ, **(extra_env or {})},
-            preexec_fn=lambda: _defaults(signal.SIGINT, signal.SIGQUIT),
+            preexec_fn=lambda: _defaults(signal.SIGINT, signal.SIGQUIT, signal.SIGHUP),
         )
         while True:
             try:
