@@ -304,6 +304,46 @@ def test_usage_errors_hold_no_control_characters(chainboot: Call) -> None:
     assert "\x1b" not in result.err
 
 
+def test_a_hint_holds_no_control_characters(chainboot: Call, tmp_path: Path) -> None:
+    label = "b\x1b[2J"
+    root = write_root(tmp_path / "disk", f"INCLUDE top.cfg\nLABEL a\nLINUX k\nLABEL {label}\nLINUX k\n")
+    (root / "boot/extlinux/top.cfg").write_text("DEFAULT a\n")
+    result = chainboot("set-default", "--force", "--root", root, "2")
+    assert result.code == 1
+    assert "\n  (hint) write DEFAULT b\ufffd[2J there, or" in result.err
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the kernel of the fixture is for x86_64")
+@pytest.mark.parametrize("verb", ["boot", "menu"])
+def test_the_first_stage_boots_nothing_but_its_own_entries(verb: str, nixos_root: Path) -> None:
+    """What a directory holds would be booted from under everybody's sessions; a dry run shows it all the same."""
+    command = f"{sys.executable} -P -m chainboot {verb} --root {nixos_root}"
+    text = f"""
+    mount -t tmpfs none /run
+    mkdir /run/chainboot
+    : >/run/chainboot/first-stage
+    PATH=/nowhere
+    {command} --dry-run
+    {command}
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", text],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        input="1\n1\n",
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "python"), "TERM": "dumb"},
+    )
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("needs root and mount namespaces (unshare --mount)")
+    assert done.stdout.count("boot nixos-default: NixOS - Default\n") == 1, done.stderr
+    assert done.stderr.endswith(
+        "chainboot: error: what a directory holds is not booted here\n  (hint) `chainboot boot ENTRY` boots an entry\n"
+    )
+    assert done.returncode == 1
+
+
 def test_long_talk_is_cut_and_says_where_the_rest_is(chainboot: Call, tmp_path: Path) -> None:
     root = write_root(tmp_path / "disk", "(junk\n" * 100)
     lines = chainboot("list", root).err.splitlines()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +42,22 @@ def test_a_failure_is_a_sentence(argv: list[str], message: str) -> None:
 def test_a_program_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(ProcessError, match=r"sleep did not finish within 0\.05 s"):
         run(["sleep", "60"], check=False, timeout=0.05)
+
+
+@pytest.mark.parametrize("parent", ["exec sleep 300", "exit 0", "trap '' TERM HUP; while :; do sleep 1; done"])
+def test_a_program_that_leaves_another_one_behind_is_not_waited_for(parent: str) -> None:
+    """The other one keeps the pipe open, as what hangs in the kernel would: no signal ends the waiting."""
+    descriptors = len(os.listdir("/proc/self/fd"))
+    started = time.monotonic()
+    with pytest.raises(ProcessError, match=r"sh did not finish within 0\.2 s"):
+        run(["sh", "-c", f"sleep 15 & {parent}"], check=False, timeout=0.2)
+    assert time.monotonic() - started < 8
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_what_a_program_wrote_in_time_comes_back_whole() -> None:
+    done = run(["sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; printf err >&2"], check=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("x" * 300000, "err")
 
 
 def test_programs_get_no_input() -> None:
@@ -85,6 +104,59 @@ def test_a_shell_that_nobody_stops_is_waited_for() -> None:
 
     assert interact(["sh", "-c", "sleep 1.5; exit 4"], stop=stop) == 4
     assert asked
+
+
+ALONE = """
+import sys
+from chainboot.process import interact
+print("begun", flush=True)
+code = interact(["sh", "-c", sys.argv[1]])
+with open(sys.argv[2], "w") as file:
+    file.write(str(code))
+"""
+
+
+def alone(output: int, script: str, told: Path) -> subprocess.Popen[bytes]:
+    """A process that runs `script` without a terminal, its stdout being `output`, and tells the exit code in a file."""
+    return subprocess.Popen([sys.executable, "-c", ALONE, script, str(told)], stdout=output, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(("kind", "care"), [("pipe", "trap '' HUP"), ("socket", "trap 'exit 1' HUP")])
+def test_a_program_without_a_terminal_ends_when_nobody_can_read_it(tmp_path: Path, kind: str, care: str) -> None:
+    if kind == "pipe":
+        reader, writer = os.pipe()
+    else:
+        reader, writer = (end.detach() for end in socket.socketpair())
+    told = tmp_path / "code"
+    here = alone(writer, f"{care}; for i in $(seq 600); do sleep 0.1; done", told)
+    os.close(writer)
+    assert os.read(reader, 100).startswith(b"begun")
+    try:
+        time.sleep(1.5)
+        assert here.poll() is None, "it is waited for as long as somebody is there"
+        os.close(reader)
+        assert here.wait(30) == 0
+    finally:
+        here.kill()
+        here.wait()
+    assert told.read_text() == "-1"
+
+
+@pytest.mark.parametrize("kind", ["file", "terminal", "device"])
+def test_what_is_no_pipe_is_not_looked_at(tmp_path: Path, kind: str) -> None:
+    told = tmp_path / "code"
+    if kind == "file":
+        output = os.open(tmp_path / "output", os.O_WRONLY | os.O_CREAT)
+    elif kind == "terminal":
+        leader, output = os.openpty()
+    else:
+        output = os.open(os.devnull, os.O_WRONLY)
+    with alone(output, "exec >&-; sleep 1.5; exit 4", told) as here:
+        assert here.wait(60) == 0
+    assert told.read_text() == "4"
+    os.close(output)
+    if kind == "terminal":
+        os.close(leader)
 
 
 # -- a process that belongs to nobody

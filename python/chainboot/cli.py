@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise
         talk(f"chainboot: error: {error}")
         if error.hint:
-            talk(f"  (hint) {error.hint}")
+            talk(f"  (hint) {printable(error.hint)}")
         code = EXIT_NOT_FOUND if isinstance(error, NotFoundError) else EXIT_FAILED
     except KeyboardInterrupt:
         code = 130
@@ -179,6 +179,9 @@ def _boot(options: argparse.Namespace) -> int:
     from chainboot.boot.preflight import host_objections, objections
     from chainboot.process import run
 
+    if os.path.exists(_FIRST_STAGE) and not options.dry_run:
+        # It would jump from under everybody's sessions, and from under whoever repairs a disk.
+        raise RefusedError("what a directory holds is not booted here", hint="`chainboot boot ENTRY` boots an entry")
     candidate, host, plan = _decide(options)
     against = objections(candidate, plan.cmdline, host)
     unable = host_objections(host)
@@ -303,17 +306,14 @@ def _image(options: argparse.Namespace) -> int:
     from chainboot.image.build import build
     from chainboot.process import run
 
-    packages: dict[str, Path] = {}
-    for given in options.package:
-        name, _, path = given.partition("=")
-        packages[name] = Path(path)
+    named = (given.partition("=") for given in options.package)
     report = build(
         Path(options.spec),
         Path(options.sysroot),
         Path(options.output),
         compression=Compression(options.compress),
         level=options.level,
-        packages=packages,
+        packages={name: Path(path) for name, _, path in named},
         manifest=Path(options.manifest) if options.manifest else None,
         run=run,
         say=talk,

@@ -40,7 +40,12 @@ class ProcessError(ChainbootError):
 
 
 class Runner(Protocol):
-    """Runs `argv` and waits. With `check`, a non-zero exit raises `ProcessError`; `timeout` is in seconds."""
+    """Runs `argv` and waits. With `check`, a non-zero exit raises `ProcessError`.
+
+    After `timeout` seconds the program is killed, and `ProcessError` says so. One that hangs in the kernel, on a dying
+    disk, does not end by that: it is left behind, and what it holds (a mount, a lock) stays held until the kernel lets
+    go of it.
+    """
 
     def __call__(self, argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed: ...
 
@@ -48,13 +53,8 @@ class Runner(Protocol):
 def run(argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
     """Run `argv` with no input and wait for it. See `Runner`."""
     try:
-        done = subprocess.run(
-            list(argv),
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-        )
+        child = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        stdout, stderr = _outcome(child, timeout)
     except FileNotFoundError as error:
         raise ProcessError(f"{argv[0]} is not installed", hint=f"needed for: {pasteable(argv)}") from error
     except OSError as error:
@@ -63,13 +63,37 @@ def run(argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Co
         raise ProcessError(f"{argv[0]} did not finish within {timeout:g} s") from error
     completed = Completed(
         tuple(argv),
-        done.returncode,
-        done.stdout.decode("utf-8", "surrogateescape"),
-        done.stderr.decode("utf-8", "surrogateescape"),
+        child.returncode,
+        stdout.decode("utf-8", "surrogateescape"),
+        stderr.decode("utf-8", "surrogateescape"),
     )
     if check and completed.returncode != 0:
         raise ProcessError(completed.reason(), hint=f"the command was: {pasteable(argv)}")
     return completed
+
+
+# How long a program that was killed has to end, in seconds.
+_DYING_S = 1.0
+
+
+def _outcome(child: subprocess.Popen[bytes], timeout: float | None) -> tuple[bytes, bytes]:
+    """What a program wrote. Raises `TimeoutExpired`, and waits for none that hangs in the kernel on a dead disk."""
+    try:
+        return child.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        try:
+            child.communicate(timeout=_DYING_S)
+        except subprocess.TimeoutExpired:
+            # It cannot be killed. Left alone, it ends when the kernel gives up.
+            for pipe in (child.stdout, child.stderr):
+                if pipe is not None:
+                    pipe.close()
+        raise
+    except BaseException:  # Ctrl-C
+        child.kill()
+        child.wait()
+        raise
 
 
 # How often a program on the terminal is looked at, and how long it has to end when it is told to, in seconds.
@@ -83,10 +107,13 @@ def interact(
     """Run `argv` on this terminal, as a rescue shell needs it, and return its exit code (-1: it was stopped).
 
     `stop` is asked every second; once it says so, the program is hung up on (SIGHUP), and killed if it does not care.
+    So it is when nobody can read any more what it writes: a terminal hangs up by itself, a pipe of the SSH server's
+    does not.
     """
     import os  # late: only a person who asks for a shell needs it
     import signal
 
+    reasons = [reason for reason in (stop, _reader_gone()) if reason is not None]
     # The terminal's Ctrl-C and Ctrl-\\ are for the program, not for whoever waits for it.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
@@ -97,9 +124,9 @@ def interact(
         )
         while True:
             try:
-                return child.wait(None if stop is None else _LOOK_S)
+                return child.wait(_LOOK_S if reasons else None)
             except subprocess.TimeoutExpired:
-                if stop is None or not stop():
+                if not any(reason() for reason in reasons):
                     continue
             child.send_signal(signal.SIGHUP)
             child.send_signal(signal.SIGCONT)
@@ -114,6 +141,23 @@ def interact(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _reader_gone() -> Callable[[], bool] | None:
+    """Asks whether stdout has lost its reader; None where it is no pipe and no socket, or is closed."""
+    import os
+    import select
+    import stat
+
+    try:
+        mode = os.fstat(1).st_mode
+    except OSError:
+        return None
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return None
+    output = select.poll()
+    output.register(1, 0)  # poll(2): POLLERR and POLLHUP come unasked
+    return lambda: bool(output.poll(0))
 
 
 def _defaults(*numbers: int) -> None:

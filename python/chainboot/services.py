@@ -97,11 +97,12 @@ def _do(person: Person, request: str, *, owned: bool = False) -> Done:
         asked = login.request(request, person)
     except RequestError as error:
         login.refused(person, error)
-        talk(f"chainboot: {printable(error.message)}" + (f" ({error.hint})" if error.hint else ""))
+        talk(f"chainboot: {printable(error.message)}" + (f" ({printable(error.hint)})" if error.hint else ""))
         return Done(error.code)
     from chainboot.session.first_stage import open_session  # late: a refusal does without
+    from chainboot.session.output import speak
 
-    session = open_session(person, talk, owned=owned)
+    session = open_session(person, lambda text: speak(text, 2), owned=owned)
     if login.is_interactive(asked):
         return Done(login.interactive(session, asked))
     return Done(0, login.answer(session, asked), json=asked.json)

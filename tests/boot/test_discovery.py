@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,110 @@ def test_a_disk_that_another_console_has_just_mounted_is_taken_as_it_is(
     found = discover(runner, sys_block=str(sys_block), mounts=str(tmp_path / "m"))
     assert len(found.configurations) == 1
     assert found.problems == ()
+
+
+# -- mounts that somebody left writable: real ones, in a mount namespace of their own
+
+APART = """
+import os, sys
+sys.path[:0] = {path!r}
+from fakes import FakeRunner
+from chainboot.boot.discovery import discover
+from chainboot.process import Completed, run
+
+base = {base!r}
+ran = []
+def runner(argv, *, check, timeout=None):
+    if argv[0] == "blkid":
+        return Completed(tuple(argv), 0, "TYPE=ext4\\n")
+    ran.append(" ".join(argv).replace(base, ""))
+    return run(argv, check=check, timeout=timeout)
+def mount(*argv):
+    run(("mount", *argv), check=True)
+def read_only(place):
+    return bool(os.statvfs(base + place).f_flag & os.ST_RDONLY)
+def disk(name):
+    os.makedirs(base + "/sys/" + name)
+    open(base + "/sys/" + name + "/size", "w").write("8")
+    os.makedirs(base + "/m/" + name)
+    return base + "/m/" + name
+def new(place):
+    mount("-t", "tmpfs", "none", place)
+    open(place + "/extlinux.conf", "w").write("LABEL x\\nLINUX k\\n")
+def look():
+    del ran[:]
+    return discover(runner, sys_block=base + "/sys", mounts=base + "/m")
+os.makedirs(base + "/root")
+"""
+
+
+def apart(tmp_path: Path, script: str) -> None:
+    """Run the script, with mounts that end with it."""
+    if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("needs root and mount namespaces (unshare --mount)")
+    begin = APART.format(path=sys.path, base=str(tmp_path))
+    argv = ["unshare", "--mount", sys.executable, "-c", begin + script]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_a_killed_writer_left_writable_is_made_read_only(tmp_path: Path) -> None:
+    apart(
+        tmp_path,
+        """
+new(disk("vda"))
+assert not read_only("/m/vda")
+found = look()
+assert ran == ["mount -o remount,ro /m/vda"], ran
+assert read_only("/m/vda")
+assert (len(found.configurations), found.problems) == (1, ()), found
+look()
+assert ran == [], "it is read-only now"
+""",
+    )
+
+
+def test_what_cannot_be_made_read_only_is_said_and_shown_all_the_same(tmp_path: Path) -> None:
+    apart(
+        tmp_path,
+        """
+new(disk("vda"))
+with open(base + "/m/vda/written", "w"):
+    found = look()
+assert not read_only("/m/vda")
+assert len(found.configurations) == 1, found
+(problem,) = found.problems
+assert problem.startswith("/dev/vda (ext4) may still be mounted writable: mount exited with 32"), problem
+""",
+    )
+
+
+def test_a_system_in_which_a_person_is_at_work_stays_writable(tmp_path: Path) -> None:
+    apart(
+        tmp_path,
+        """
+new(base + "/root")
+view = disk("vda")
+mount("-o", "bind", base + "/root", view)
+assert len(look().configurations) == 1
+assert ran == ["mount -o remount,bind,ro,nodev,nosuid,noexec none /m/vda"], ran
+assert read_only("/m/vda")
+assert not read_only("/root")
+look()
+assert ran == []
+""",
+    )
+
+
+def test_two_views_of_one_file_system_are_not_taken_for_a_person(tmp_path: Path) -> None:
+    apart(
+        tmp_path,
+        """
+new(disk("vda"))
+mount("-o", "bind", base + "/m/vda", disk("vdb"))
+look()
+assert ran[0] == "mount -o remount,ro /m/vda", ran
+assert read_only("/m/vda")
+assert read_only("/m/vdb")
+""",
+    )

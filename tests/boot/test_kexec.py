@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from fakes import FakeRunner
 from chainboot.boot.kexec import concatenate, is_loaded, leave, load, perform, unload
 from chainboot.boot.plan import BootPlan, Command, Concatenate, EndSessions, Part
 from chainboot.errors import ChainbootError, RefusedError
-from chainboot.process import Completed, run
+from chainboot.process import Completed, ProcessError, run
 
 LOAD = ("kexec", "-a", "-l", "/k")
 PLAN = BootPlan(
@@ -45,6 +46,39 @@ def test_a_failed_jump_leaves_nothing_loaded() -> None:
     with pytest.raises(RefusedError, match="x was not booted: kexec exited with 1: Nothing has been loaded!"):
         perform(PLAN, runner, print)
     assert runner.commands[-1] == ("kexec", "-u")
+
+
+def test_no_step_is_waited_for_for_ever() -> None:
+    """A disk that dies meanwhile would otherwise leave a machine that nobody can reach."""
+    runner = FakeRunner({"kexec -e": Completed((), 1)})
+    with pytest.raises(RefusedError):
+        perform(PLAN, runner, print)
+    limits = dict(zip(runner.commands, runner.timeouts, strict=True))
+    assert set(limits) == {LOAD, ("umount", "/a"), ("umount", "/b"), ("kexec", "-e"), ("kexec", "-u")}
+    assert all(limit is not None and limit > 0 for limit in limits.values())
+    assert (limits[LOAD] or 0) >= 300, "an initrd of half a gigabyte over a slow link"
+    assert (limits["umount", "/a"] or 0) <= 30, "nobody can log in any more at that time"
+
+
+@pytest.mark.parametrize(("hangs", "outcome"), [("umount", "jumps"), ("kexec -e", "stays"), ("kexec -a -l", "stays")])
+def test_a_step_that_hangs_is_one_that_failed(hangs: str, outcome: str) -> None:
+    runner = FakeRunner()
+
+    def hanging(argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
+        done = runner(argv, check=check, timeout=timeout)
+        if " ".join(argv).startswith(hangs):
+            raise ProcessError(f"{argv[0]} did not finish within {timeout:g} s")
+        return done
+
+    said: list[str] = []
+    if outcome == "jumps":
+        perform(PLAN, hanging, said.append)
+        assert runner.commands == [LOAD, ("umount", "/a"), ("umount", "/b"), ("kexec", "-e")]
+        assert said == ["chainboot: umount did not finish within 20 s; going on"] * 2
+    else:
+        with pytest.raises(RefusedError, match="x was not booted: kexec did not finish within "):
+            perform(PLAN, hanging, said.append)
+        assert runner.commands[-1] == ("kexec", "-u")
 
 
 SESSIONS = BootPlan(

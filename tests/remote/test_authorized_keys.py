@@ -36,11 +36,11 @@ def key(role: Role = Role.ADMIN, *, pty: bool = True) -> AuthorizedKey:
     [
         ("", key()),
         ('command="chainboot login --role boot"', key(Role.BOOT)),
-        ('command="chainboot --role=boot"', key(Role.BOOT)),
+        ('command="/usr/bin/chainboot login --role=boot"', key(Role.BOOT)),
         ('command="chainboot login --role=edit --key 12"', key(Role.EDIT)),
         ('command="chainboot login --key=3 --role view"', key(Role.VIEW)),
         ('command="/usr/bin/chainboot login  --role boot "', key(Role.BOOT)),
-        ('COMMAND="chainboot --role=boot"', key(Role.BOOT)),
+        ('COMMAND="chainboot login --role=boot"', key(Role.BOOT)),
         ('command="/usr/sbin/ssh-session view 3"', key(Role.VIEW)),
         ("no-port-forwarding,no-agent-forwarding,no-X11-forwarding,no-user-rc", key()),
         ("restrict", key(pty=False)),
@@ -48,7 +48,7 @@ def key(role: Role = Role.ADMIN, *, pty: bool = True) -> AuthorizedKey:
         ("pty,restrict", key(pty=False)),
         ("no-pty", key(pty=False)),
         ("restrict,port-forwarding,X11-forwarding", key(pty=False)),
-        ('restrict,command="chainboot --role=view"', key(Role.VIEW, pty=False)),
+        ('restrict,command="chainboot login --role=view"', key(Role.VIEW, pty=False)),
     ],
 )
 def test_options_give_a_role_and_a_terminal(options: str, expected: AuthorizedKey) -> None:
@@ -60,7 +60,7 @@ def test_options_give_a_role_and_a_terminal(options: str, expected: AuthorizedKe
     [
         ('command="rsync --server"', "it is for another program"),
         ('command=""', "it is for another program"),
-        ('command="sh -c chainboot --role=admin"', "it is for another program"),
+        ('command="sh -c chainboot login --role=admin"', "it is for another program"),
         ('command="chainbooty --role=admin"', "it is for another program"),
         ('command="/tmp/ssh-session admin 1"', "it is for another program"),
         ('command="/usr/sbin/ssh-session admin"', "it is for another program"),
@@ -69,10 +69,19 @@ def test_options_give_a_role_and_a_terminal(options: str, expected: AuthorizedKe
         ('command="chainboot login --role"', "its command names no role"),
         ('command="chainboot login --role root"', "its command names no role"),
         ('command="chainboot login --role boot --key x"', "its command names no role"),
-        ('command="chainboot --role=boot --role=admin"', "its command has '--role=admin' in it"),
-        ('command="chainboot --role=boot; sh"', "its command has 'sh' in it"),
-        ('command="chainboot boot 3"', "its command has 'boot' in it"),
-        ('command="chainboot --role=boot",command="chainboot --role=boot"', "it has two forced commands"),
+        ('command="chainboot login --role=boot --role=admin"', "its command has '--role=admin' in it"),
+        ('command="chainboot login --role=boot; sh"', "its command has 'sh' in it"),
+        ('command="chainboot login boot --role admin"', "its command has 'boot' in it"),
+        ('command="chainboot boot 3"', "its command is not login"),
+        ('command="chainboot"', "its command is not login"),
+        ('command="chainboot --role admin"', "its command is not login"),
+        ('command="chainboot --role admin login"', "its command is not login"),
+        ('command="chainboot LOGIN --role admin"', "its command is not login"),
+        ('command="/home/me/chainboot login --role admin"', "it is for another program"),
+        ('command="./chainboot login --role admin"', "it is for another program"),
+        ('command="/usr/sbin/chainboot login --role admin"', "it is for another program"),
+        ('command="/usr/bin//chainboot login --role admin"', "it is for another program"),
+        ('command="chainboot login --role=boot",command="chainboot login --role=boot"', "it has two forced commands"),
         ('from="10.0.0.0/8"', "'from' restricts it in a way that cannot be kept here"),
         ('expiry-time="20300101"', "'expiry-time' restricts"),
         ("verify-required", "'verify-required' restricts"),
@@ -88,7 +97,7 @@ def test_options_give_a_role_and_a_terminal(options: str, expected: AuthorizedKe
         ("command=chainboot", "the value of 'command' is not in quotes"),
         ('command="chainboot', "a quote is not closed"),
         ('command="a\\"', "a quote is not closed"),
-        ('command="chainboot --role=view"x', "there is no comma after a closing quote"),
+        ('command="chainboot login --role=view"x', "there is no comma after a closing quote"),
         ('no-pty="yes"', "'no-pty' is no option that is known here"),
     ],
 )
@@ -100,13 +109,13 @@ def test_a_key_is_never_honoured_more_widely_than_it_was_written(options: str, r
 
 def test_a_key_without_a_role_has_the_default_one_or_none() -> None:
     assert one("", default=Role.VIEW) == key(Role.VIEW)
-    assert one('command="chainboot --role=boot"', default=None) == key(Role.BOOT)
+    assert one('command="chainboot login --role=boot"', default=None) == key(Role.BOOT)
     assert one("", default=None) == 'it names no role, put command="chainboot login --role ROLE" before it'
     assert isinstance(one("restrict", default=None), str)
 
 
 def test_an_escaped_quote_does_not_end_a_value() -> None:
-    assert one('command="chainboot --role=\\"boot\\""') != key(Role.BOOT)
+    assert one('command="chainboot login --role=\\"boot\\""') != key(Role.BOOT)
     refused = one('environment="A=\\",no-pty",restrict')
     assert isinstance(refused, str)
     assert refused.startswith("'environment'")
@@ -153,7 +162,7 @@ def test_every_kind_of_dropbear_is_taken() -> None:
 
 
 def test_the_first_line_of_a_key_decides_and_the_second_is_named() -> None:
-    text = f'command="chainboot --role=view" {public(1)}\n{public(1)}\n'
+    text = f'command="chainboot login --role=view" {public(1)}\n{public(1)}\n'
     keys, problems = parse(text, default=Role.ADMIN, source="k")
     assert keys == (key(Role.VIEW),)
     assert problems == ("k:2: the key was refused: it stands in line 1 already, remove one of them",)

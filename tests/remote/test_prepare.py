@@ -159,7 +159,7 @@ def test_without_any_key_ssh_is_not_served(machine: Machine, role: str) -> None:
 
 
 def test_keys_of_the_disk_count_where_they_are_allowed(machine: Machine) -> None:
-    kept = f'{public(2)}\ncommand="chainboot --role=view" {public(3)}\nfrom="::1" {public(4)}\n'
+    kept = f'{public(2)}\ncommand="chainboot login --role=view" {public(3)}\nfrom="::1" {public(4)}\n'
     machine.keep("authorized_keys", kept)
     assert machine.prepare().keys == 1
     outcome = machine.prepare(ALLOWED)
@@ -175,8 +175,8 @@ def test_keys_of_the_disk_count_where_they_are_allowed(machine: Machine) -> None
 
 
 def test_a_disk_does_not_widen_a_key_of_the_image(machine: Machine) -> None:
-    (machine.base / "etc/authorized_keys").write_text(f'command="chainboot --role=view" {public(1)}\n')
-    machine.keep("authorized_keys", f'command="chainboot --role=admin" {public(1)}\n')
+    (machine.base / "etc/authorized_keys").write_text(f'command="chainboot login --role=view" {public(1)}\n')
+    machine.keep("authorized_keys", f'command="chainboot login --role=admin" {public(1)}\n')
     assert machine.prepare(ALLOWED).keys == 1
     assert "ssh-session view 1" in machine.logins()
 

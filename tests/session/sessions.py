@@ -6,7 +6,9 @@ Nothing here touches the machine that the tests run on: what would end sessions 
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -117,6 +119,7 @@ class Sitting:
             self.say,
             machine.runtime,
             owned=owned,
+            clock=lambda: machine.clock(),
             host=lambda: HOST,
             detach=self.detached.append,
             leave=self.leave,
@@ -129,7 +132,7 @@ class Sitting:
         """The second half of a boot, with a line for what would end the sessions: what they are told at that moment."""
 
         def end_sessions(step: EndSessions) -> None:
-            self.machine.commands.append(("end-sessions", str(step.patience), self.shared.leaving()))
+            self.machine.commands.append(("end-sessions", str(step.patience), self.shared.leaving()[0]))
 
         kexec.leave(plan, run, say, end_sessions)
 
@@ -179,6 +182,17 @@ class Script:
 
 
 @contextmanager
+def no_room() -> Iterator[None]:
+    """Files can be made and take no byte, as below a full tmpfs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
 def elsewhere(act: Callable[[], object]) -> Iterator[int]:
     """Another process that has done `act` and then does nothing, until the end of the block; gives its number."""
     ready, go = os.pipe()
@@ -199,6 +213,42 @@ def elsewhere(act: Callable[[], object]) -> Iterator[int]:
         yield child
     finally:
         kill(child)
+
+
+def go_on_in_a_child(act: Callable[[], object], told: Path) -> None:
+    """In the process of `elsewhere`: a child that has done `act` and then does nothing. `told` has its number."""
+    child = os.fork()
+    if child == 0:
+        try:
+            act()
+            (told.parent / f"{told.name}.new").write_text(str(os.getpid()))
+            (told.parent / f"{told.name}.new").rename(told)
+            signal.pause()
+        finally:
+            os._exit(1)
+    wait_until(told.exists)
+
+
+@contextmanager
+def child_of(told: Path) -> Iterator[Callable[[], None]]:
+    """What kills the child of `go_on_in_a_child`, which also happens at the end of the block."""
+
+    def end() -> None:
+        with suppress(ProcessLookupError):
+            os.kill(int(told.read_text()), signal.SIGKILL)
+
+    try:
+        yield end
+    finally:
+        end()
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def kill(child: int) -> None:

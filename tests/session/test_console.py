@@ -139,7 +139,7 @@ def test_two_consoles_whose_timers_end_together_boot_once_and_say_nothing_wrong(
     def sleep(_seconds: float) -> None:
         desk.slept += 1
         if desk.slept == 3:
-            other.shared.leave("chainboot: booting nixos-default: NixOS (the timer)")
+            other.shared.leave("chainboot: booting nixos-default: NixOS (the timer)", machine.now)
         if desk.slept == 6:  # that was it
             raise TerminalGone
 
@@ -148,7 +148,9 @@ def test_two_consoles_whose_timers_end_together_boot_once_and_say_nothing_wrong(
     desk.serve()
     assert desk.said == ["chainboot: booting nixos-default: NixOS (the timer)"]
     assert desk.acts() == []
-    assert desk.overview.countdown().deadline_ds == 30, "the countdown of all is not this session's to restart"
+    assert desk.shared.countdown(lambda before: before).deadline_ds == 30, (
+        "the countdown of all is not this session's to restart"
+    )
 
 
 # -- a person

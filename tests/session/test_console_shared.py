@@ -53,7 +53,7 @@ def test_a_shell_does_not_unload_what_another_session_is_about_to_start(
     def rescue() -> int:  # ended because the machine leaves
         machine.commands.clear()
         other.presence.claim_boot("nixos-41-default")
-        other.shared.leave("booting")
+        other.shared.leave("booting", machine.now)
         return -1
 
     def gone(_seconds: float) -> None:
@@ -149,7 +149,7 @@ def test_a_console_follows_when_another_session_leaves_and_is_back_when_that_fai
     def leave() -> None:
         if script.asked == 2:
             other.presence.claim_boot("nixos-41-default")
-            other.shared.leave("chainboot: booting nixos-41-default: NixOS (anna)")
+            other.shared.leave("chainboot: booting nixos-41-default: NixOS (anna)", machine.now)
 
     def sleep(_seconds: float) -> None:
         desk.slept += 1
@@ -172,7 +172,7 @@ def test_a_session_over_ssh_ends_when_another_session_leaves(tmp_path: Path) -> 
 
     def leave() -> None:
         other.presence.claim_boot("nixos-41-default")
-        other.shared.leave("chainboot: booting nixos-41-default: NixOS (somebody at ttyS0)")
+        other.shared.leave("chainboot: booting nixos-41-default: NixOS (somebody at ttyS0)", machine.now)
 
     script.happens = leave
     assert desk.serve() == 0

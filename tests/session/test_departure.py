@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 from kernels import arm64_image
 from nixos import INITRD, KERNEL, usual_conf
-from session.sessions import ANNA, BORIS, CONSOLE, Machine, Sitting, elsewhere, kill
+from session.sessions import (
+    ANNA,
+    BORIS,
+    CONSOLE,
+    Machine,
+    Sitting,
+    child_of,
+    elsewhere,
+    go_on_in_a_child,
+    kill,
+    no_room,
+    wait_until,
+)
 
 from chainboot.boot.candidate import Candidate, candidates
 from chainboot.boot.plan import PATIENCE, BootPlan, EndSessions
@@ -15,6 +27,8 @@ from chainboot.errors import ChainbootError, RefusedError
 from chainboot.process import Completed, Runner
 from chainboot.session.choice import Autoboot, identity
 from chainboot.session.departure import BOOTING, CLOSING
+from chainboot.session.output import TerminalGone
+from chainboot.session.person import Person
 
 TOLD = f"{BOOTING} nixos-default: NixOS - Default"
 STILL_HERE = "nixos-default was started, but this kernel is still running"
@@ -31,7 +45,7 @@ def boot(sitting: Sitting, index: int = 1, cmdline: str | None = None, *, by: st
 
 def stays(sitting: Sitting) -> bool:
     """Whether nothing of a departure is left: nobody boots and nothing is about to happen."""
-    return not sitting.presence.boot_claimed() and sitting.shared.leaving() == ""
+    return not sitting.presence.boot_claimed() and sitting.shared.leaving() == ("", 0)
 
 
 def load_of(machine: Machine) -> tuple[str, ...]:
@@ -84,7 +98,7 @@ def test_a_session_over_ssh_leaves_the_last_steps_to_another_process(tmp_path: P
     assert boot(here) == ""
     assert machine.acts() == [load_of(machine)], "taking down would end this very session"
     assert here.said == [TOLD, CLOSING]
-    assert here.shared.leaving() == f"{TOLD} ({ANNA.name})"
+    assert here.shared.leaving() == (f"{TOLD} ({ANNA.name})", 0)
     assert here.presence.boot_claimed()
     (rest,) = here.detached
     rest()
@@ -114,15 +128,20 @@ def test_a_jump_that_fails_after_the_session_has_ended_is_for_the_log_and_undone
 
 def test_the_rest_keeps_the_claim_when_the_session_has_ended(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
-    here, there = Sitting(machine, ANNA), Sitting(machine, BORIS)
-    here.presence.attach()
-    boot(here)
-    with elsewhere(here.presence.hand_over) as child:
-        here.presence.close()
+    there = Sitting(machine, BORIS)
+
+    def act() -> None:
+        here = Sitting(machine, ANNA)
+        here.presence.attach()
+        boot(here)
+        go_on_in_a_child(here.presence.hand_over, tmp_path / "child")
+
+    with elsewhere(act) as session, child_of(tmp_path / "child") as end:
+        kill(session)
         assert there.presence.others() == ()
         assert there.overview.leaving() == f"{TOLD} ({ANNA.name})"
-        kill(child)
-        assert there.overview.leaving() == ""
+        end()
+        wait_until(lambda: there.overview.leaving() == "")
 
 
 def test_a_command_in_the_shell_of_a_console_does_not_end_with_that_shell(tmp_path: Path) -> None:
@@ -135,7 +154,50 @@ def test_a_command_in_the_shell_of_a_console_does_not_end_with_that_shell(tmp_pa
     assert ("kexec", "-e") in machine.acts()
 
 
+@pytest.mark.parametrize(("person", "owned"), [(ANNA, False), (CONSOLE, True)])
+def test_a_terminal_that_takes_nothing_does_not_keep_the_machine_here(
+    tmp_path: Path, person: Person, owned: bool
+) -> None:
+    here = Sitting(Machine(tmp_path), person, owned=owned)
+
+    def stuck(_text: str) -> None:
+        raise TerminalGone
+
+    here.departure.say = stuck
+    with pytest.raises(TerminalGone):
+        boot(here)
+    assert len(here.detached) == 1, "it was on its way before anything was said"
+    here.detached[0]()
+    assert ("kexec", "-e") in here.machine.acts()
+
+
+def test_others_are_told_since_when(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    here = Sitting(machine, ANNA)
+    machine.now = 12345
+    boot(here)
+    assert here.shared.leaving() == (f"{TOLD} ({ANNA.name})", 12340)
+
+
 # -- what fails
+
+
+def test_without_room_for_a_file_it_boots_all_the_same(tmp_path: Path) -> None:
+    for person in (CONSOLE, ANNA):
+        machine = Machine(tmp_path)
+        here = Sitting(machine, person)
+        with no_room():
+            boot(here)
+            for rest in here.detached:
+                rest()
+        assert machine.acts() == [
+            load_of(machine),
+            ("end-sessions", str(PATIENCE), ""),
+            ("umount", str(machine.disk)),
+            ("kexec", "-e"),
+        ]
+        assert stays(here)
+        assert identity(entry(machine)) in here.shared.failed()
 
 
 def test_a_load_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -191,10 +253,10 @@ def test_one_boots_and_the_other_is_told_who_and_what(tmp_path: Path) -> None:
     assert boot(here) == ""
     before = machine.acts()
     assert boot(there, 2) == f"Not now: {ANNA.name} boots nixos-default."
-    assert there.departure.power("reboot", machine.discover()).startswith(f"Not now: {ANNA.name} boots")
+    assert there.departure.power("reboot").startswith(f"Not now: {ANNA.name} boots")
     assert machine.acts() == before
     assert here.presence.boot_claimed()
-    assert here.shared.leaving() == f"{TOLD} ({ANNA.name})"
+    assert here.shared.leaving() == (f"{TOLD} ({ANNA.name})", 0)
 
 
 def test_a_reboot_that_is_refused_does_not_unload_what_another_session_has_loaded(
@@ -204,7 +266,7 @@ def test_a_reboot_that_is_refused_does_not_unload_what_another_session_has_loade
     machine = Machine(tmp_path)
     here, there = Sitting(machine, ANNA), Sitting(machine, BORIS)
     boot(here)
-    there.departure.power("reboot", machine.discover())
+    there.departure.power("reboot")
     assert ("kexec", "-u") not in machine.acts()
 
 
@@ -226,18 +288,19 @@ def test_after_a_boot_that_failed_another_can_be_tried(tmp_path: Path) -> None:
         ("poweroff", "the machine switches itself off", ("poweroff", "-f")),
     ],
 )
-def test_a_restart_ends_the_sessions_and_unmounts_first(
+def test_a_restart_ends_the_sessions_and_touches_no_disk(
     tmp_path: Path, verb: str, title: str, last: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chainboot.boot.kexec.is_loaded", lambda: True)
     machine = Machine(tmp_path)
     here = Sitting(machine, ANNA)
-    assert here.departure.power(verb, machine.discover()) == ""
-    assert machine.acts() == [("kexec", "-u")], "a loaded kernel would turn the restart into a kexec"
-    assert here.said[0].endswith(f"{verb}: {title}")
+    assert here.departure.power(verb) == ""
+    assert machine.commands == [("kexec", "-u")], "a loaded kernel would turn the restart into a kexec"
+    assert here.said == [f"chainboot: {verb}: {title}", CLOSING]
     here.detached[0]()
-    assert [command[0] for command in machine.acts()[1:4]] == ["end-sessions", "umount", verb]
-    assert machine.acts()[3] == last
+    told = f"chainboot: {verb}: {title} ({ANNA.name})"
+    assert machine.commands[1:3] == [("end-sessions", str(PATIENCE), told), last]
+    assert not {command[0] for command in machine.commands} & {"blkid", "mount", "umount"}, "a disk may be dying"
     assert here.acts()[0] == f"{ANNA.name}: {verb}"
     assert stays(here)
     assert here.shared.failed() == {}
@@ -260,7 +323,6 @@ def test_after_a_boot_that_failed_the_total_timeout_still_comes(tmp_path: Path, 
     here.presence.attach()
     boot(here)
     here.detached[0]()
-    here.presence.close()
     machine.now = 100
     seen = there.overview.look(decided, (), 0)
     assert seen.total_deadline_ds is not None

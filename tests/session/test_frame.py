@@ -10,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from session.menus import HOSTILE, after, entries, entry, menu, sized
 
-from chainboot.session.frame import HELP, Frame, render
+from chainboot.session.frame import Frame, help_text, render
 from chainboot.session.layout import arrange, wrap
 from chainboot.session.screen import Abilities, ScreenState
 from chainboot.text import printable, width
 
 GOLDENS = Path(__file__).parent / "goldens"
 SIZES = [(20, 6), (40, 10), (80, 24), (200, 60)]
+
+ALL = Abilities(can_quit=True)
+LOOKING = Abilities(can_boot=False, can_rescan=False, can_shell=False, can_edit=False, can_quit=True)
 
 LONG = "init=/nix/store/x1z-nixos-system/init " + "module.parameter=value " * 30
 STATES = {
@@ -27,7 +30,7 @@ STATES = {
     "number": after(menu(20), "1", "2"),
     "edit": after(menu(5), "e", "C-Left"),
     "edit-long": after(menu(items=(replace(entry(1), cmdline=LONG),)), "e"),
-    "help": after(menu(5), "?"),
+    "help": after(menu(5, abilities=ALL), "?"),
     "empty": menu(0, message="No disk was found.", timeout_ds=None),
     "in-a-running-system": menu(2, timeout_ds=None, abilities=Abilities(can_shell=False, can_quit=True)),
     "hostile": menu(
@@ -89,14 +92,43 @@ def test_every_line_of_the_help_can_be_reached(size: tuple[int, int]) -> None:
         if following.mode is not state.mode or following == state:
             break
         state = following
-    for line in HELP:
+    for line in help_text(state.abilities):
         for row in wrap(line, size[0] - 1, 100):
             assert row in seen
 
 
+# The word that begins the line about what an ability is for.
+KEYS = {"can_boot": "Enter", "can_edit": "e", "can_shell": "s", "can_rescan": "r", "can_quit": "q"}
+
+
+@pytest.mark.parametrize("ability", KEYS)
+def test_the_help_has_no_key_that_does_nothing_here(ability: str) -> None:
+    without = {each: each != ability for each in KEYS}
+    able = Abilities(**without)
+    assert {line.split(" ")[0] for line in help_text(ALL)} >= set(KEYS.values())
+    gone = {line.split(" ")[0] for line in help_text(ALL)} - {line.split(" ")[0] for line in help_text(able)}
+    assert gone - {"While"} == {KEYS[ability]}
+    assert ("While" in gone) == (ability == "can_edit"), "what is said about editing"
+
+
+def test_the_help_of_who_may_only_look() -> None:
+    lines = render(after(menu(abilities=LOOKING), "?"), 80, 24).lines
+    assert lines[1:9] == (
+        "Up, Down, j, k       select the entry above or below",
+        "PgUp, PgDn           select a page above or below",
+        "Home, End, g, G      select the first or last entry",
+        "a number             select this entry",
+        "q                    leave the menu, where there is something to go to",
+        "Ctrl-L               draw the screen anew",
+        "",
+        "Any key stops the countdown. On a narrow screen * marks the default, ! what",
+    )
+    assert "Enter" not in "".join(lines)
+    assert help_text(LOOKING)[-1] != ""
+
+
 def test_keys_that_do_nothing_here_are_not_offered() -> None:
-    looking = Abilities(can_boot=False, can_rescan=False, can_shell=False, can_edit=False, can_quit=True)
-    assert render(menu(abilities=looking), 80, 24).lines[-2] == "q quit  ? help"
+    assert render(menu(abilities=LOOKING), 80, 24).lines[-2] == "q quit  ? help"
 
 
 def test_scrolling_moves_as_little_as_needed() -> None:

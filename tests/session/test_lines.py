@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from session.menus import COMMAND_LINE, HOSTILE, after, entry, menu
 
 from chainboot.session.events import Boot, Edit, EndOfInput, Event, Key, Replace, Surroundings, Tick
-from chainboot.session.lines import HELP, NEW_COMMAND_LINE, PROMPT, LineMenu, announce, listing, parse
+from chainboot.session.lines import NEW_COMMAND_LINE, PROMPT, LineMenu, announce, help_text, listing, parse
 from chainboot.session.loop import run_menu
 from chainboot.session.screen import EDITING, READY, Abilities, Action, Choice, ScreenState
 
@@ -138,7 +138,7 @@ STOPPED = f"{READY}: 5 entries, default nixos-default, countdown stopped"
             False,
             [f"{READY}: 5 entries, default nixos-default, booting in 30 s"],
         ),
-        (after(menu(), "?"), after(menu(), "?"), True, [*HELP, PROMPT_LINE, "chainboot: help"]),
+        (after(menu(), "?"), after(menu(), "?"), True, [*help_text(Abilities()), PROMPT_LINE, "chainboot: help"]),
         (
             menu(),
             after(menu(), "e"),
@@ -172,6 +172,27 @@ def test_words_that_do_nothing_here_are_not_offered() -> None:
         abilities=Abilities(can_boot=False, can_rescan=False, can_shell=False, can_edit=False, can_quit=True)
     )
     assert announce(looking, looking, answering=True)[0] == f"{PROMPT}, q quit, ? help"
+
+
+WORDS = {
+    "can_boot": {"N, LABEL, b N, b LABEL", "an empty line"},
+    "can_edit": {"e N, e LABEL"},
+    "can_shell": {"s"},
+    "can_rescan": {"r"},
+    "can_quit": {"q"},
+}
+
+
+@pytest.mark.parametrize("ability", WORDS)
+def test_the_help_has_no_word_that_does_nothing_here(ability: str) -> None:
+    def words(**able: bool) -> set[str]:
+        state = after(menu(abilities=Abilities(**able)), "?")
+        printed = announce(state, state, answering=True)
+        return {line.partition("  ")[0] for line in printed[: printed.index("Any line stops the countdown.") + 1]}
+
+    everything = words(can_quit=True)
+    assert everything == {word for each in WORDS.values() for word in each} | {"l", "Any line stops the countdown."}
+    assert everything - words(**{"can_quit": True, ability: False}) == WORDS[ability]
 
 
 def test_the_countdown_is_told_at_few_moments() -> None:

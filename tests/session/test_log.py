@@ -54,11 +54,52 @@ def test_hostile_text_is_one_harmless_line(tmp_path: Path, kmsg: int, text: str)
     (act,) = here.read()
     for part in (act.who, act.what):
         assert part.replace("\ufffd", "").isprintable()
-        assert 0 < len(part) <= 600
+        assert 0 < len(part.encode()) <= 4096
     record = os.read(kmsg, 1 << 16)
+    assert len(record) <= 900
     assert record.startswith(b"<5>chainboot: ")
     assert record.count(b"\n") == 1
     assert b"\x1b" not in record
+
+
+@pytest.mark.parametrize("letter", ["x", "\u00e9", "\u6f22", "\U0001f600", "\x1b", "\udcff"])
+def test_what_is_cut_says_so(tmp_path: Path, kmsg: int, letter: str) -> None:
+    here = Log(str(tmp_path), kmsg=str(tmp_path / "kmsg"))
+    here.write("anna", f"boots {letter * 5000}")
+    (act,) = here.read()
+    assert act.what.startswith("boots ")
+    assert act.what.endswith("~")
+    assert 4096 - 4 < len(act.what.encode()) <= 4096
+    record = os.read(kmsg, 1 << 16)
+    assert record.endswith(b"~\n")
+    assert 900 - 4 < len(record) <= 900
+    record.decode()
+
+
+@pytest.mark.parametrize("length", [10, 880, 4096])
+def test_what_is_not_cut_is_whole(tmp_path: Path, kmsg: int, length: int) -> None:
+    here = Log(str(tmp_path), kmsg=str(tmp_path / "kmsg"))
+    here.write("a", "x" * length)
+    assert here.last() == f"a: {'x' * length}"
+    record = os.read(kmsg, 1 << 16)
+    assert record.endswith(b"x\n") is (length <= 880), "the kernel takes less than the file"
+
+
+def test_blanks_do_not_hide_that_something_is_missing(tmp_path: Path) -> None:
+    here = log(tmp_path)
+    here.write("anna", f"boots a{' ' * 5000}init=/bin/sh")
+    assert here.last() == "anna: boots a~"
+    here.write("anna", f"boots b{' ' * 4000}quiet")
+    assert here.last() == "anna: boots b quiet"
+
+
+def test_a_name_without_end_leaves_room_for_what_was_done(tmp_path: Path, kmsg: int) -> None:
+    here = Log(str(tmp_path), kmsg=str(tmp_path / "kmsg"))
+    here.write("y" * 10**6, "boots nixos-42")
+    (act,) = here.read()
+    assert act.who.endswith("y~")
+    assert act.what == "boots nixos-42"
+    assert os.read(kmsg, 1 << 16).endswith(b"y~: boots nixos-42\n")
 
 
 def test_nobody_is_somebody(tmp_path: Path) -> None:

@@ -214,8 +214,9 @@ def test_verbs_answer_on_stdout_and_nothing_else_does(server: Server) -> None:
     server.login("resume")
     server.login("log --json")
     server.login("reboot --dry-run")
-    helped, status, listed, _, held, resumed, logged, restart = server.run()
-    for done in (helped, status, listed, held, resumed, logged, restart):
+    server.login("help --json", role="view", key=2)
+    helped, status, listed, _, held, resumed, logged, restart, table = server.run()
+    for done in (helped, status, listed, held, resumed, logged, restart, table):
         assert done.code == 0, done.err
         assert done.alive
     assert "status [--json]" in helped.out
@@ -230,6 +231,7 @@ def test_verbs_answer_on_stdout_and_nothing_else_does(server: Server) -> None:
         ("anna@laptop from 192.0.2.9", "lets the countdown go on"),
     ]
     assert restart.out.startswith("boot reboot: the machine restarts\n")
+    assert {verb["name"] for verb in json.loads(table.out)["verbs"]} >= {"list", "help"}
 
 
 @needs_a_namespace

@@ -102,15 +102,15 @@ def test_what_is_shared_wins_over_what_the_menu_was_opened_with() -> None:
     assert script.drawn[0].endswith("booting in 50 s"), "no other number was shown before"
 
 
-def test_the_surroundings_are_looked_at_every_second_and_every_two_where_nothing_counts_down() -> None:
+def test_the_surroundings_are_looked_at_every_second_and_less_often_where_nothing_counts_down() -> None:
     script = Script([(1055, Key("Enter"))])
     shared = Shared(script, None)
-    run_menu(menu(), script, script.clock, shared)
+    run_menu(menu(), script, script.clock, shared, 20)
     assert shared.asked == [1000, 1020, 1040]
     assert script.waited == [20, 20, 20], "it wakes up to look, though nothing counts down"
     script = Script([(1035, Key("Enter"))])
     shared = Shared(script, 9000)
-    run_menu(menu(), script, script.clock, shared)
+    run_menu(menu(), script, script.clock, shared, 20)
     assert shared.asked == [1000, 1010, 1020, 1030]
 
 
@@ -131,7 +131,7 @@ def test_the_machine_leaves_whatever_is_going_on_here() -> None:
     script = Script([(1003, Key("e"))])
     told = iter([Surroundings(), Surroundings(leaving="booting nixos-41-default")])
     assert run_menu(menu(), script, script.clock, lambda: next(told)) == Choice(Action.LEAVE)
-    assert script.waited == [20]
+    assert script.waited == [10]
 
 
 def test_events_after_the_decision_are_dropped() -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import pytest
+from session.emulator import Pty
 
-from chainboot.session.output import Output, TerminalGone
+from chainboot.session.output import Output, TerminalGone, speak
 
 
 def take(fd: int) -> bytes:
@@ -87,6 +93,57 @@ def test_a_terminal_that_is_shared_stays_blocking_for_the_others() -> None:
     assert output.fileno() == slave
     os.close(master)
     os.close(slave)
+
+
+@contextmanager
+def hurry(seconds: int) -> Iterator[None]:
+    """What takes longer fails, even where it waits in a system call."""
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise AssertionError(f"it still waits after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_line_for_a_terminal_that_is_stopped_is_not_waited_for(pty: Pty) -> None:
+    termios.tcflow(pty.slave, termios.TCOOFF)
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with hurry(15):
+        speak("chainboot: booting", pty.slave)
+    assert pty.receive() == b""
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert os.get_blocking(pty.slave)
+    termios.tcflow(pty.slave, termios.TCOON)
+    speak("chainboot: going on", pty.slave)
+    assert b"going on" in pty.receive()
+
+
+def test_a_line_for_a_full_pipe_is_not_waited_for() -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x" * 65536)
+    os.set_blocking(write, True)
+    with hurry(15):
+        speak("chainboot: booting", write)
+    assert b"booting" not in take(read)
+    speak("chainboot: booting", write)
+    assert take(read) == b"chainboot: booting\n"
+
+
+def test_a_line_that_nobody_can_hear_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    speak("chainboot: booting", write)
+    os.close(write)
+    speak("chainboot: booting", write)
 
 
 def test_a_line_is_utf_8() -> None:

@@ -21,9 +21,9 @@ from session.sessions import (
 
 from chainboot.remote.reach import Reach
 from chainboot.session.choice import Autoboot
+from chainboot.session.clock import clock
 from chainboot.session.countdown import Countdown
 from chainboot.session.events import Surroundings
-from chainboot.session.overview import clock
 from chainboot.session.person import Person
 from chainboot.settings import Settings
 
@@ -162,7 +162,7 @@ def test_after_an_entry_that_did_not_load_the_floor_is_not_waited_for_again(tmp_
     machine.now = 200
     here.overview.restart(BOOTS)
     assert look(here).deadline_ds == 250
-    assert here.overview.countdown() == Countdown(250, None, started=True)
+    assert here.shared.countdown(lambda before: before) == Countdown(250, None, started=True)
 
 
 def test_the_banner_tells_who_one_is_and_how_to_come_here(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_what_the_machine_is_about_to_do_is_told(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     here, there = sit(machine), sit(machine)
     there.presence.claim_boot("anna boots")
-    there.shared.leave("booting nixos-42-default")
+    there.shared.leave("booting nixos-42-default", machine.now)
     assert look(here).leaving == "booting nixos-42-default"
     assert look(there).leaving == "booting nixos-42-default", "one's own claim is one"
     assert (tmp_path / "run/leaving").exists()
@@ -206,13 +206,28 @@ def test_what_the_dead_were_about_to_do_is_forgotten(tmp_path: Path) -> None:
     def leave() -> None:
         there = sit(machine)
         there.presence.claim_boot("anna boots")
-        there.shared.leave("booting nixos-42-default")
+        there.shared.leave("booting nixos-42-default", machine.now)
 
     with elsewhere(leave) as child:
         assert look(here).leaving == "booting nixos-42-default"
         kill(child)
         assert look(here).leaving == ""
         assert not (tmp_path / "run/leaving").exists(), "else nobody would restart the SSH server"
+
+
+def test_what_was_to_happen_long_ago_does_not_any_more(tmp_path: Path) -> None:
+    """Whoever said so hangs, and still has the right to boot: the others must not lose SSH and their menus to that."""
+    machine = Machine(tmp_path)
+    here, there = sit(machine), sit(machine)
+    machine.now = 5000
+    there.presence.claim_boot("anna boots")
+    there.shared.leave("booting nixos-42-default", machine.now)
+    machine.now = 5000 + 1200
+    assert look(here).leaving == "booting nixos-42-default"
+    machine.now += 10
+    assert look(here).leaving == ""
+    assert not (tmp_path / "run/leaving").exists(), "else nobody would restart the SSH server"
+    assert here.presence.boot_claimed()
 
 
 def test_the_clock_is_the_one_of_the_kernel() -> None:

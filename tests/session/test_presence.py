@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from pathlib import Path
 
 import pytest
-from session.sessions import elsewhere, kill
+from session.sessions import child_of, elsewhere, go_on_in_a_child, kill, wait_until
 
 from chainboot.session.presence import Attached, Presence
 
@@ -169,17 +170,21 @@ def test_a_claim_is_not_refused_because_somebody_asks_who_boots(tmp_path: Path) 
 
 def test_a_process_that_goes_on_with_the_boot_keeps_the_claim_and_is_nobody(tmp_path: Path) -> None:
     there = presence(tmp_path, "boris")
-    here = presence(tmp_path)
-    here.attach()
-    assert here.claim_boot("anna boots") is None
-    with elsewhere(here.hand_over) as child:
+
+    def act() -> None:
+        here = presence(tmp_path)
+        here.attach()
+        assert here.claim_boot("anna boots") is None
+        go_on_in_a_child(here.hand_over, tmp_path / "child")
+
+    with elsewhere(act) as session, child_of(tmp_path / "child") as end:
         assert there.others() == (Attached("anna", True),), "the session is still there"
-        here.close()
+        kill(session)
         assert there.others() == ()
         assert there.boot_claimed()
         assert there.claim_boot("boris boots") == "anna boots"
-        kill(child)
-        assert not there.boot_claimed()
+        end()
+        wait_until(lambda: not there.boot_claimed())
 
 
 def test_handing_over_without_anybody_here_is_nothing(tmp_path: Path) -> None:
@@ -202,7 +207,7 @@ def test_one_boots_and_the_other_is_told_what(tmp_path: Path) -> None:
     assert not here.boot_claimed()
     assert not there.boot_claimed()
     assert there.claim_boot("other") is None
-    there.close()
+    there.release_boot()
     assert here.claim_boot("again") is None
 
 
@@ -216,6 +221,27 @@ def test_what_is_told_is_harmless_short_and_never_nothing(tmp_path: Path) -> Non
     here.release_boot()
     here.claim_boot("")
     assert there.claim_boot("other") == "another session boots"
+
+
+def no_room() -> None:
+    """No byte goes into a file from here on: as little as on a full /run, with another error."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+
+def test_without_room_one_boots_all_the_same(tmp_path: Path) -> None:
+    there = presence(tmp_path, "boris")
+
+    def act() -> None:
+        here = presence(tmp_path)
+        no_room()
+        assert here.claim_boot("anna boots") is None
+        here.release_boot()
+        assert here.claim_boot("anna boots again") is None
+
+    with elsewhere(act):
+        assert there.boot_claimed()
+        assert there.claim_boot("boris boots") == "another session boots"
+    assert not there.boot_claimed()
 
 
 # -- holding
@@ -236,6 +262,30 @@ def test_the_last_one_who_holds_is_named(tmp_path: Path) -> None:
     presence(tmp_path, "anna").hold()
     presence(tmp_path, "boris").hold()
     assert presence(tmp_path).holder() == "boris"
+
+
+def test_two_who_hold_at_once_do_not_share_a_file(tmp_path: Path) -> None:
+    here = presence(tmp_path)
+    # What another, in the middle of it, has not yet renamed.
+    (tmp_path / "run/hold.new").mkdir()
+    (tmp_path / f"run/hold.{os.getpid() + 1}.new").mkdir()
+    here.hold()
+    assert here.holder() == "anna"
+
+
+def test_a_hold_for_which_there_is_no_room_is_none_and_leaves_nothing(tmp_path: Path) -> None:
+    there = presence(tmp_path, "boris")
+
+    def act() -> None:
+        here = presence(tmp_path)
+        before = sorted(os.listdir(tmp_path / "run"))
+        no_room()
+        with pytest.raises(OSError, match="File too large"):
+            here.hold()
+        assert sorted(os.listdir(tmp_path / "run")) == before
+
+    with elsewhere(act):
+        assert there.holder() == ""
 
 
 def test_a_hold_without_a_name_is_a_hold(tmp_path: Path) -> None:

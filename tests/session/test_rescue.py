@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from session.sessions import ANNA, BORIS, Machine, Sitting
 
 from chainboot.boot.enter_plan import EnterPlan, Step
+from chainboot.boot.plan import Command
 from chainboot.errors import NotFoundError, RefusedError
+from chainboot.listing import Json
 from chainboot.process import Completed
 from chainboot.session.request import Request
-from chainboot.session.rescue import enter_system, plan
+from chainboot.session.rescue import enter_system, plan, plan_json
+
+PAGE = Path(__file__).parents[2] / "docs/json.md"
 
 
 def entering(tmp_path: Path, *, up: tuple[Step, ...] = (), remarks: tuple[str, ...] = ()) -> EnterPlan:
@@ -71,6 +76,64 @@ def test_a_system_that_cannot_be_entered_leaves_nothing_behind(tmp_path: Path) -
         enter(here, decided, Terminal(there))
     assert not there.presence.boot_claimed()
     assert here.acts()[-1] == f"{ANNA.name}: left the system of nixos-42"
+
+
+DECIDED = EnterPlan(
+    label="nixos-42",
+    target="/run/x",
+    up=(
+        Step(("mkdir", "/run/x")),
+        Step(("mount", "/dev/vda2", "/run/x"), "/"),
+        Step(("mount", "-t", "proc", "proc", "/run/x/proc"), "/proc", create=True, needed=False),
+        Step(("mount", "--make-private", "/run/x/proc"), after="/proc"),
+    ),
+    activate=("chroot", "/run/x", "activate"),
+    command=("chroot", "/run/x", "sh", "-c", "a b"),
+    environment=(("TERM", "dumb"),),
+    unmount=(Command(("umount", "/run/x/proc")), Command(("umount", "/run/x"))),
+    restore=(Command(("mount", "/dev/vda2", "/m")),),
+    remarks=("/data is left out",),
+)
+
+
+def test_the_plan_for_a_program_has_every_step_and_every_field_is_documented() -> None:
+    def step(
+        *argv: str, mounts: str | None = None, create: bool = False, after: str | None = None, needed: bool = True
+    ) -> Json:
+        return {"argv": list(argv), "mounts": mounts, "create": create, "after": after, "needed": needed}
+
+    found = plan_json(DECIDED)
+    assert found == {
+        "label": "nixos-42",
+        "target": "/run/x",
+        "up": [
+            step("mkdir", "/run/x"),
+            step("mount", "/dev/vda2", "/run/x", mounts="/"),
+            step("mount", "-t", "proc", "proc", "/run/x/proc", mounts="/proc", create=True, needed=False),
+            step("mount", "--make-private", "/run/x/proc", after="/proc"),
+        ],
+        "environment": [{"name": "TERM", "value": "dumb"}],
+        "inside": [{"argv": ["chroot", "/run/x", "activate"]}, {"argv": ["chroot", "/run/x", "sh", "-c", "a b"]}],
+        "down": [
+            {"argv": ["umount", "/run/x/proc"]},
+            {"argv": ["umount", "/run/x"]},
+            {"argv": ["mount", "/dev/vda2", "/m"]},
+        ],
+        "remarks": ["/data is left out"],
+    }
+    text = DECIDED.describe()
+    for said in ("sh -c 'a b'", "TERM=dumb", "umount /run/x/proc", "mount /dev/vda2 /m"):
+        assert said in text, "the same as for a person"
+    section = PAGE.read_text().partition("\n## chroot --dry-run --json\n")[2].partition("\n## ")[0]
+    assert isinstance(found, dict)
+    for name in (*found, "argv", "mounts", "create", "after", "needed", "name", "value"):
+        assert f"`{name}`" in section, name
+
+
+def test_a_plan_without_activation_runs_one_thing_inside() -> None:
+    found = plan_json(replace(DECIDED, activate=()))
+    assert isinstance(found, dict)
+    assert found["inside"] == [{"argv": ["chroot", "/run/x", "sh", "-c", "a b"]}]
 
 
 def test_nobody_enters_while_another_boots_or_is_inside(tmp_path: Path) -> None:

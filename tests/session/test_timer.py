@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from session.menus import COMMAND_LINE, after, entry, menu
 
@@ -13,7 +15,7 @@ from chainboot.session.screen import (
     status,
     update,
 )
-from chainboot.session.state import countdown
+from chainboot.session.state import Mode, countdown
 
 
 def test_the_countdown_shows_seconds_rounded_up_and_then_boots_the_default() -> None:
@@ -215,6 +217,17 @@ def test_the_total_timeout_waits_for_the_editor_and_for_others() -> None:
     back = after(held, Surroundings(total_deadline_ds=1700), Tick(1699))
     assert back.choice is None
     assert after(back, Tick(1700)).choice == Choice(Action.BOOT, 1, by_timer=True)
+
+
+@pytest.mark.parametrize("seen", [Surroundings(deadline_ds=1700), Surroundings(total_deadline_ds=1700)])
+def test_an_editor_that_nobody_is_at_does_not_keep_the_machine(seen: Surroundings) -> None:
+    editing = after(menu(), "e", "x", replace(seen, attached=True))
+    assert editing.mode is Mode.EDIT, "somebody is here"
+    assert after(editing, Surroundings(others=("anna@laptop",))).mode is Mode.EDIT, "nothing counts down"
+    left = after(editing, seen)
+    assert (left.mode, left.editor) == (Mode.LIST, None)
+    assert after(left, Tick(1699)).choice is None
+    assert after(left, Tick(1700)).choice == Choice(Action.BOOT, 1, by_timer=True), "not with what was typed"
 
 
 def test_a_timer_entry_that_cannot_boot_makes_the_menu_wait() -> None:

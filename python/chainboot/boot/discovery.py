@@ -67,7 +67,7 @@ def discover(run: Runner, *, sys_block: str = "/sys/class/block", mounts: str = 
     problems: list[str] = []
     for device in devices:
         try:
-            volumes += _mount(device, run, mounts)
+            volumes += _mount(device, run, mounts, problems)
         except (ChainbootError, OSError) as error:
             problems.append(f"/dev/{device}: {printable(str(error))}")
     configurations: list[Configuration] = []
@@ -105,15 +105,23 @@ def _natural(name: str) -> tuple[str, int]:
     return stem, int(name[len(stem) :] or 0)
 
 
-def _mount(device: str, run: Runner, mounts: str) -> tuple[Volume, ...]:
-    """The volume on `device`, mounted; empty where there is no file system that we know."""
+def _mount(device: str, run: Runner, mounts: str, problems: list[str]) -> tuple[Volume, ...]:
+    """The volume on `device`, mounted; empty where there is no file system that we know.
+
+    Adds to `problems` a sentence about a volume that can be read but should not be writable.
+    """
     facts = probe(device, run)
     kind = facts.get("TYPE", "")
     if kind not in FILE_SYSTEMS:
         return ()
     target = f"{mounts}/{device}"
     name = f"/dev/{device} ({printable(', '.join(filter(None, (kind, facts.get('LABEL', '')))))})"
-    if not os.path.ismount(target):
+    if os.path.ismount(target):
+        try:
+            _keep_read_only(target, run, mounts)
+        except (ChainbootError, OSError) as error:
+            problems.append(f"{name} may still be mounted writable: {printable(str(error))}")
+    else:
         os.makedirs(target, mode=0o700, exist_ok=True)
         try:
             run(mount_arguments(device, kind, target), check=True, timeout=_PATIENCE)
@@ -121,6 +129,29 @@ def _mount(device: str, run: Runner, mounts: str) -> tuple[Volume, ...]:
             if not os.path.ismount(target):  # the session on another console may have been faster
                 raise
     return (Volume(target, name, f"/dev/{device}", mounted=True, uuid=facts.get("UUID")),)
+
+
+def _keep_read_only(target: str, run: Runner, mounts: str) -> None:
+    """Make the mount at `target` read-only if it is not: whoever was writing there was killed. Raises `ProcessError`.
+
+    Not to be called while somebody writes (`writable.reading`).
+    """
+    if os.statvfs(target).f_flag & os.ST_RDONLY:
+        return
+    if _is_mounted_elsewhere(target, mounts):
+        # The system of an entry, in which a person may be at work (enter_plan.py): of that only this view is ours.
+        run(("mount", "-o", "remount,bind,ro,nodev,nosuid,noexec", "none", target), check=True, timeout=_PATIENCE)
+    else:
+        run(("mount", "-o", "remount,ro", target), check=True, timeout=_PATIENCE)
+
+
+def _is_mounted_elsewhere(target: str, mounts: str) -> bool:
+    """Whether the file system that is mounted at `target` is also mounted outside of `mounts`."""
+    # proc_pid_mountinfo(5): the third field is the device number of the file system, the fifth the mount point.
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        places = [(fields[2], fields[4]) for fields in (line.split(" ") for line in file)]
+    numbers = {number for number, place in places if place == target}
+    return any(number in numbers and not place.startswith(f"{mounts}/") for number, place in places)
 
 
 def mount_arguments(device: str, kind: str, target: str, *, write: bool = False) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ _SERVER = "dropbear"
 _POLL_S = 0.1
 # For a client's answer to the end of its session, and for the kernel to send the last packets, in seconds.
 _LAST_WORDS_S = 0.3
+_CONSOLES_S = 1.5
 
 
 def end_sessions(
@@ -32,8 +33,12 @@ def end_sessions(
     main = _number(f"{runtime}/ssh/pid")
     if main is not None and _named(main, proc):
         _signal(main, signal.SIGTERM, kill)  # first: nobody new comes in
-    until = time.monotonic() + step.patience
-    while time.monotonic() < until and (_someone(f"{runtime}/sessions") or _servers(proc)):
+    began = time.monotonic()
+    # Whoever watches at a console is to read what happens, too, and looks once a second.
+    least = _CONSOLES_S if _someone(f"{runtime}/sessions") else 0.0
+    while (passed := time.monotonic() - began) < step.patience and (
+        passed < least or _someone(f"{runtime}/sessions") or _servers(proc)
+    ):
         time.sleep(_POLL_S)
     for number in (signal.SIGTERM, signal.SIGKILL):
         left = _servers(proc)

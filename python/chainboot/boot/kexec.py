@@ -17,6 +17,12 @@ from chainboot.process import Completed, Runner
 
 LOADED = "/sys/kernel/kexec_loaded"
 
+# A disk that dies meanwhile must not leave a machine that nobody can reach any more. Seconds: for one load, whose
+# initrd may come over a slow link; for one umount; and for the jump, or a shutdown that `systemctl kexec` only begins.
+_LOAD_S = 600.0
+_TEARDOWN_S = 20.0
+_EXECUTE_S = 60.0
+
 
 def perform(plan: BootPlan, run: Runner, say: Callable[[str], None]) -> None:
     """Boot. Returns only where the jump is left to others (`systemctl kexec`, a fake runner in tests).
@@ -31,7 +37,7 @@ def load(plan: BootPlan, run: Runner) -> None:
     """The first half of `perform`: after it the target kernel is loaded and nothing else has changed."""
     with _undone(plan, run):
         for step in plan.load:
-            _take(step, run)
+            _take(step, run, _LOAD_S)
 
 
 def leave(
@@ -48,11 +54,11 @@ def leave(
                 if isinstance(step, EndSessions):
                     end_sessions(step)
                 else:
-                    _take(step, run)
+                    _take(step, run, _TEARDOWN_S)
             except ChainbootError as error:
                 say(f"chainboot: {error.message}; going on")
         for step in plan.execute:
-            _take(step, run)
+            _take(step, run, _EXECUTE_S)
 
 
 @contextmanager
@@ -73,7 +79,7 @@ def unload(run: Runner, *, loaded: bool | None = None) -> Completed | None:
     """Forget a loaded kernel. Asks the running kernel whether there is one, unless `loaded` says so."""
     if loaded is None:
         loaded = is_loaded()
-    return run(["kexec", "-u"], check=False) if loaded else None
+    return run(["kexec", "-u"], check=False, timeout=_TEARDOWN_S) if loaded else None
 
 
 def is_loaded(path: str = LOADED) -> bool:
@@ -85,14 +91,14 @@ def is_loaded(path: str = LOADED) -> bool:
         return False
 
 
-def _take(step: Concatenate | Command | EndSessions, run: Runner) -> None:
+def _take(step: Concatenate | Command | EndSessions, run: Runner, seconds: float) -> None:
     if isinstance(step, Concatenate):
         try:
             concatenate(step)
         except OSError as error:
             raise RefusedError(f"the initrds could not be joined in {step.target}: {error.strerror}") from error
     elif isinstance(step, Command):
-        run(step.argv, check=True)
+        run(step.argv, check=True, timeout=seconds)
 
 
 def concatenate(step: Concatenate) -> None:

@@ -144,12 +144,14 @@ def teardown(unmount: tuple[str, ...], *, sessions: bool) -> tuple[Command | End
     return (*ended, *(Command(("umount", path)) for path in unmount))
 
 
-# Verb to program of busybox. -f: there is no init that would do it in order; the teardown has done that.
+# Verb to program of busybox. -f: there is no init that would do it in order.
 POWER = {"reboot": ("reboot", "-f"), "poweroff": ("poweroff", "-f")}
 
 
-def make_power_plan(verb: str, *, unmount: tuple[str, ...] = (), sessions: bool = True) -> BootPlan:
+def make_power_plan(verb: str) -> BootPlan:
     """The plan to restart the machine or switch it off: `verb` is a key of `POWER`.
+
+    Volumes stay mounted: they are read-only, and taking down one on a dying disk could hang.
 
     Unload a loaded kernel before: it would turn the reboot into a kexec (systemd#41211).
     """
@@ -158,6 +160,6 @@ def make_power_plan(verb: str, *, unmount: tuple[str, ...] = (), sessions: bool 
         title="the machine restarts" if verb == "reboot" else "the machine switches itself off",
         cmdline="",
         load=(),
-        teardown=teardown(unmount, sessions=sessions),
+        teardown=teardown((), sessions=True),
         execute=(Command(POWER[verb]),),
     )

@@ -13,6 +13,9 @@ from chainboot.remote.role import Role, parse_role
 # The program behind every key that dropbear is given, see `authorized_keys.render`.
 SESSION = "/usr/sbin/ssh-session"
 
+# What a person writes as a forced command: by its name or its place in the image. Any other path is another program.
+_PROGRAMS = ("chainboot", "/usr/bin/chainboot")
+
 # What is taken away from every key anyway, and what would give it back: `restrict` and `no-pty` are not among them.
 _DROPPED = frozenset(
     {
@@ -118,13 +121,18 @@ def _quoted(text: str, at: int) -> tuple[str, int]:
 
 
 def _commanded(command: str) -> Role:
-    """The role that a forced command gives: ours only, since a key made for another program must stay with it."""
+    """The role that a forced command gives, `chainboot login --role ROLE` or the one of `authorized_keys.render`.
+
+    Raises `OptionError` for any other: a key that was made for another program must stay with it.
+    """
     words = command.split()
     if len(words) == 3 and words[0] == SESSION and _is_number(words[2]) and (role := parse_role(words[1])):
         return role
-    if not words or words[0].rpartition("/")[2] != "chainboot":
+    if not words or words[0] not in _PROGRAMS:
         raise OptionError('it is for another program, a key for this menu says command="chainboot login --role ROLE"')
-    words = words[2:] if words[1:2] == ["login"] else words[1:]
+    if words[1:2] != ["login"]:
+        raise OptionError('its command is not login, a key for this menu says command="chainboot login --role ROLE"')
+    words = words[2:]
     given: dict[str, str] = {}
     while words:
         name, equals, value = words[0].partition("=")

@@ -20,7 +20,7 @@ from chainboot.session.departure import CLOSING, NOT_NOW, Departure
 from chainboot.session.events import Boot, Edit, Event, Key, Replace, Surroundings
 from chainboot.session.log import Log
 from chainboot.session.loop import MenuTerminal, run_menu
-from chainboot.session.output import TerminalGone
+from chainboot.session.output import TerminalGone, speak
 from chainboot.session.overview import Overview
 from chainboot.session.screen import Action, Choice, ScreenState, open_menu
 from chainboot.session.terminal import open_terminal
@@ -32,8 +32,15 @@ NOT_BOOTED = "chainboot: not booted"
 SHELL = "chainboot: rescue shell"
 SHELL_LEFT = "chainboot: back from the rescue shell"
 
+# How often a menu looks where nothing counts down, in tenths of a second: a console has but its own screen to tell that
+# the machine goes; twenty sessions over SSH that only sit there leave the processor to the one that works.
+_LOOK_DS = 10
+_REMOTE_LOOK_DS = 20
+
 # How often a menu without entries looks whether a disk has appeared, in tenths of a second.
 _WATCH_DS = 10
+# Looks at another session that boots, and the seconds between them: ten seconds together.
+_PATIENCE = 20
 _POLL_S = 0.5
 
 
@@ -48,7 +55,7 @@ class Console:
     rescue: Callable[[], int]  # the rescue shell on this terminal
     complaints: tuple[str, ...] = ()
     open_terminal: Callable[[], AbstractContextManager[MenuTerminal]] = lambda: open_terminal()
-    say: Callable[[str], None] = lambda text: print(text, flush=True)
+    say: Callable[[str], None] = speak
     host: Callable[[], Host] = read_host
     strings: SystemStrings = NO_STRINGS
     sleep: Callable[[float], None] = time.sleep
@@ -99,7 +106,7 @@ class Console:
                     if not choice.by_timer:
                         self.overview.shared.look_again()
                 case Action.LEAVE:
-                    self._follow()
+                    message = self._follow()
                     if self.overview.person.remote:
                         return 0
                 case Action.STAY:
@@ -136,7 +143,8 @@ class Console:
                 seen = overview.look(decided, banner, self._looks)
                 return replace(seen, look_again=True) if watched.disks_changed else seen
 
-            choice = run_menu(state, watched, overview.clock, surroundings)
+            idle_ds = _REMOTE_LOOK_DS if overview.person.remote else _LOOK_DS
+            choice = run_menu(state, watched, overview.clock, surroundings, idle_ds)
         if choice.action is Action.BOOT and choice.by_timer and not overview.due(decided):
             return replace(choice, action=Action.STAY)
         return choice
@@ -154,32 +162,42 @@ class Console:
             reason = self.departure.boot(candidate, choice.cmdline, discovery, by=by)
         if choice.by_timer and reason.startswith(NOT_NOW):
             # All views come to the end of the countdown together. One boots, and the others wait for what comes of it.
-            self._stand_by()
-            return ""
+            return self._stand_by()
         if reason:
             self._restart = choice.by_timer
             self.say(f"{NOT_BOOTED}: {printable(reason)}")
         return reason
 
-    def _follow(self) -> None:
+    def _follow(self) -> str:
         """Another session boots: say so, and wait here for the end, or for the news that it did not come to that."""
         if not self.overview.person.remote:
-            self._stand_by()
-            return
+            return self._stand_by()
         told = self.overview.leaving()
         if told:
             self.say(told)
         self.say(CLOSING)
+        return ""
 
-    def _stand_by(self) -> None:
-        """Wait while another session has the right to boot, and say once what it makes of it."""
+    def _stand_by(self) -> str:
+        """Wait for what another session makes of its right to boot, and not for ever: somebody may be at this one.
+
+        Ten seconds while it loads; as long as `Overview.leaving` holds while it goes.
+
+        Returns what the menu is to say.
+        """
         said = ""
-        while self.overview.presence.boot_claimed():
+        looks = 0
+        while looks < _PATIENCE:
+            if not self.overview.presence.boot_claimed():
+                return ""
             told = self.overview.leaving()
             if told and told != said:
                 self.say(told)
                 said = told
+            if not told:  # while the machine is about to go there is nothing to choose; that has a limit of its own
+                looks += 1
             self.sleep(_POLL_S)
+        return f"{NOT_NOW} {self.overview.presence.booting()}."
 
     def open_shell(self, after: str = "returns to the menu") -> int:
         """The rescue shell, with nothing loaded before and after it. Returns its exit code; raises `ChainbootError`."""

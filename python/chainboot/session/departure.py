@@ -18,6 +18,7 @@ from chainboot.boot.preflight import host_objections, objections
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.process import Runner, detach
 from chainboot.session.choice import Identity, identity
+from chainboot.session.clock import clock
 from chainboot.session.countdown import Countdown
 from chainboot.session.log import Log
 from chainboot.session.person import Person
@@ -47,6 +48,7 @@ class Departure:
     say: Callable[[str], None]
     runtime: str
     owned: bool = False
+    clock: Callable[[], int] = clock
     host: Callable[[], Host] = read_host
     detach: Callable[[Callable[[], None]], None] = detach
     leave: Callable[[BootPlan, Runner, Callable[[str], None]], None] = leave
@@ -79,12 +81,12 @@ class Departure:
         blamed = identity(candidate) if own else None
         return self._go(label, given, lambda: self._prepared(candidate, cmdline, discovery), blamed, by)
 
-    def power(self, verb: str, discovery: Discovery) -> str:
-        """Restart the machine or switch it off, as `boot` does."""
+    def power(self, verb: str) -> str:
+        """Restart the machine or switch it off, as `boot` does. Looks at no disk: it may be a disk that is dying."""
 
         def prepare() -> BootPlan:
             unload(self.run)
-            return make_power_plan(verb, unmount=_mounted(discovery))
+            return make_power_plan(verb)
 
         return self._go(verb, "", prepare, None, "")
 
@@ -108,14 +110,16 @@ class Departure:
         except ChainbootError as error:
             self._failed(str(error), entry)
             return str(error)
-        told = f"{BOOTING} {what}: {printable(plan.title)}"
-        self.shared.leave(f"{told} ({who})")
-        self.say(told)
+        told = f"{'chainboot:' if what in POWER else BOOTING} {what}: {printable(plan.title)}"
+        self.shared.leave(f"{told} ({who})", self.clock())
         if not (self.person.remote or self.owned):
+            self.say(told)
             return self._jump(plan, entry)
+        # First: nothing of this session, such as a terminal that takes nothing, may keep the machine here.
+        self.detach(lambda: self._quietly(plan, entry))
+        self.say(told)
         if self.person.remote:
             self.say(CLOSING)
-        self.detach(lambda: self._quietly(plan, entry))
         return ""
 
     def _quietly(self, plan: BootPlan, entry: Identity | None) -> None:

@@ -12,6 +12,7 @@ from chainboot.boot.sysappend import read_system
 from chainboot.process import interact, run
 from chainboot.session.departure import Departure
 from chainboot.session.log import Log
+from chainboot.session.output import speak
 from chainboot.session.overview import Overview
 from chainboot.session.person import Person, at_console, console_name
 from chainboot.session.presence import RUNTIME, Presence
@@ -84,7 +85,7 @@ def menu(session: Session) -> Console:
 
 def serve_console() -> int:
     """The verb `console` of the first stage: the menu on this console. Returns an exit code."""
-    return menu(open_session(at_console(console_name()), lambda text: print(text, flush=True))).serve()
+    return menu(open_session(at_console(console_name()), speak)).serve()
 
 
 def _text(path: str) -> str:

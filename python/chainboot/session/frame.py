@@ -12,7 +12,7 @@ from typing import assert_never
 
 from chainboot.session.editor import view
 from chainboot.session.layout import wrap
-from chainboot.session.state import MenuItem, Mode, ScreenState, status
+from chainboot.session.state import Abilities, MenuItem, Mode, ScreenState, status
 from chainboot.text import clip, printable, width
 
 PRODUCT = "chainboot"
@@ -22,23 +22,31 @@ _NARROW = 40
 # No line shows more; what a disk calls a title may be megabytes.
 _LONGEST_TEXT = 4000
 
-HELP = (
-    "Up, Down, j, k       select the entry above or below",
-    "PgUp, PgDn           select a page above or below",
-    "Home, End, g, G      select the first or last entry",
-    "a number             select this entry; more than nine: Enter boots it",
-    "Enter                boot the selected entry",
-    "e                    edit the command line for this boot only",
-    "s                    a rescue shell; leave it to come back",
-    "r                    look for disks and entries again",
-    "q                    leave the menu, where there is something to go to",
-    "Ctrl-L               draw the screen anew",
-    "",
-    "Any key stops the countdown. On a narrow screen * marks the default, ! what cannot boot.",
-    "",
-    "While editing: arrows, Home, End, Ctrl-Left, Ctrl-Right, Backspace, Delete; Ctrl-W, Ctrl-U, Ctrl-K cut, Ctrl-Y "
-    "pastes; Enter boots with the line as it stands, Escape goes back and undoes everything.",
-)
+
+def help_text(able: Abilities) -> tuple[str, ...]:
+    """The help: a line for each key that somebody with these abilities can use, then sentences."""
+    boot = "; more than nine: Enter boots it" if able.can_boot else ""
+    lines = (
+        (True, "Up, Down, j, k       select the entry above or below"),
+        (True, "PgUp, PgDn           select a page above or below"),
+        (True, "Home, End, g, G      select the first or last entry"),
+        (True, f"a number             select this entry{boot}"),
+        (able.can_boot, "Enter                boot the selected entry"),
+        (able.can_edit, "e                    edit the command line for this boot only"),
+        (able.can_shell, "s                    a rescue shell; leave it to come back"),
+        (able.can_rescan, "r                    look for disks and entries again"),
+        (able.can_quit, "q                    leave the menu, where there is something to go to"),
+        (True, "Ctrl-L               draw the screen anew"),
+        (True, ""),
+        (True, "Any key stops the countdown. On a narrow screen * marks the default, ! what cannot boot."),
+        (able.can_edit, ""),
+        (
+            able.can_edit,
+            "While editing: arrows, Home, End, Ctrl-Left, Ctrl-Right, Backspace, Delete; Ctrl-W, Ctrl-U, Ctrl-K cut, "
+            "Ctrl-Y pastes; Enter boots with the line as it stands, Escape goes back and undoes everything.",
+        ),
+    )
+    return tuple(line for shown, line in lines if shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +185,7 @@ def _help(state: ScreenState) -> Frame:
 
 def _help_lines(state: ScreenState) -> list[str]:
     cells = max(state.columns - 1, 2)
-    return [row for line in HELP for row in (wrap(line, cells, 100) or [""])]
+    return [row for line in help_text(state.abilities) for row in (wrap(line, cells, 100) or [""])]
 
 
 def _shown(text: str) -> str:

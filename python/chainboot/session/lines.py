@@ -15,22 +15,11 @@ from dataclasses import dataclass
 from chainboot.session.events import Boot, Edit, EndOfInput, Event, Key, Replace
 from chainboot.session.keys import UNKNOWN
 from chainboot.session.output import TerminalGone
-from chainboot.session.state import MenuItem, Mode, ScreenState, countdown, status
+from chainboot.session.state import Abilities, MenuItem, Mode, ScreenState, countdown, status
 from chainboot.text import clip, printable
 
 PROMPT = "chainboot: choose a number"
 NEW_COMMAND_LINE = "chainboot: type the new command line"
-
-HELP = (
-    "N, LABEL, b N, b LABEL   boot this entry",
-    "an empty line            boot the entry that the prompt names",
-    "e N, e LABEL             edit its command line for this boot: it is shown, then type the new one",
-    "l                        list the entries again",
-    "s                        a rescue shell; leave it to come back",
-    "r                        look for disks and entries again",
-    "q                        leave the menu, where there is something to go to",
-    "Any line stops the countdown.",
-)
 
 # Seconds before the end at which the countdown is worth a line.
 _MOMENTS = (300, 120, 60, 30, 20, 10, 5, 4, 3, 2, 1)
@@ -48,6 +37,24 @@ _KEYS = {
     "h": "?",
     "help": "?",
 }
+
+
+def help_text(able: Abilities) -> tuple[str, ...]:
+    """The help: a line for each thing that somebody with these abilities can type."""
+    lines = (
+        (able.can_boot, "N, LABEL, b N, b LABEL   boot this entry"),
+        (able.can_boot, "an empty line            boot the entry that the prompt names"),
+        (
+            able.can_edit,
+            "e N, e LABEL             edit its command line for this boot: it is shown, then type the new one",
+        ),
+        (True, "l                        list the entries again"),
+        (able.can_shell, "s                        a rescue shell; leave it to come back"),
+        (able.can_rescan, "r                        look for disks and entries again"),
+        (able.can_quit, "q                        leave the menu, where there is something to go to"),
+        (True, "Any line stops the countdown."),
+    )
+    return tuple(line for shown, line in lines if shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,7 @@ def _closing(state: ScreenState) -> list[str]:
     if state.choice is not None:
         return []
     if state.mode is Mode.HELP:
-        return [*HELP, _prompt(state), status(state)]
+        return [*help_text(state.abilities), _prompt(state), status(state)]
     if state.mode is Mode.EDIT and state.editor is not None:
         asking = f"{NEW_COMMAND_LINE}; an empty line changes nothing and goes back"
         return ["The command line is:", printable(state.editor.text), asking, status(state)]

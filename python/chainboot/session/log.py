@@ -17,7 +17,11 @@ KMSG = "/dev/kmsg"
 
 # Two files of this size at most: a script that lists entries every second must not fill the memory.
 _LARGEST = 128 << 10
-_LONGEST_LINE = 600
+# Bytes of UTF-8: of a name, of what was done, and of a kernel record, of which /dev/kmsg refuses more than about 1000
+# (kernel/printk/printk.c, devkmsg_write).
+_LONGEST_NAME = 512
+_LONGEST_ACT = 4096
+_LONGEST_RECORD = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ class Log:
         self._kmsg = kmsg
 
     def write(self, who: str, what: str) -> None:
-        """Write down that `who` did `what`."""
-        who, what = _clean(who) or "somebody", _clean(what)
+        """Write down that `who` did `what`; what is too long for the file or for the kernel ends in `~` there."""
+        who, what = _clean(who, _LONGEST_NAME) or "somebody", _clean(what, _LONGEST_ACT)
         uptime = time.monotonic_ns() // 100_000_000
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         line = f"{stamp}\t{uptime}\t{who}\t{what}\n"
@@ -56,7 +60,7 @@ class Log:
             # <5>: KERN_NOTICE (Documentation/ABI/testing/dev-kmsg). One write is one record.
             descriptor = os.open(self._kmsg, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
-                os.write(descriptor, f"<5>chainboot: {who}: {what}\n".encode("utf-8", "replace"))
+                os.write(descriptor, f"{_cut(f'<5>chainboot: {who}: {what}', _LONGEST_RECORD - 1)}\n".encode())
             finally:
                 os.close(descriptor)
 
@@ -74,8 +78,17 @@ class Log:
         return f"{acts[-1].who}: {acts[-1].what}" if acts else ""
 
 
-def _clean(text: str) -> str:
-    return " ".join(printable(text[:_LONGEST_LINE]).split())
+def _clean(text: str, most: int) -> str:
+    """`text` as one line without control characters, of at most `most` bytes."""
+    # Of a text of megabytes no more is looked at than tells that it is too long.
+    line = " ".join(printable(text[: most + 1]).split())
+    return _cut(f"{line}~" if len(text) > most + 1 else line, most)
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of `text` that is `most` bytes long at most, with `~` at its end where something is missing."""
+    data = text.encode("utf-8", "replace")
+    return text if len(data) <= most else data[: most - 1].decode("utf-8", "ignore") + "~"
 
 
 def _act(line: str) -> Act | None:

@@ -107,15 +107,16 @@ def interactive(session: Session, asked: Request) -> int:
 def answer(session: Session, asked: Request) -> Answer:
     """The result of a verb; raises `ChainbootError`."""
     from chainboot.process import run
+    from chainboot.session.verbs import Answer, Verbs
     from chainboot.session.volumes import look
 
     if asked.verb == "chroot":
         from chainboot.session import rescue
 
-        return Answer(rescue.plan(asked, look(run), run).describe())
+        decided = rescue.plan(asked, look(run), run)
+        return Answer(decided.describe(), rescue.plan_json(decided))
     from chainboot.boot.host import read_memory
     from chainboot.boot.sysappend import read_system
-    from chainboot.session.verbs import Verbs
 
     verbs = Verbs(
         run=run,

@@ -13,10 +13,8 @@ from chainboot.session.events import Event, Surroundings, Tick
 from chainboot.session.screen import update
 from chainboot.session.state import Choice, ScreenState
 
-# How often a menu looks at what it shares with the others; and where nothing counts down, so that twenty sessions that
-# only sit there leave the processor to the one that works.
+# How often a menu looks at what it shares with the others.
 _POLL_DS = 10
-_IDLE_POLL_DS = 20
 
 
 class MenuTerminal(Protocol):
@@ -36,11 +34,13 @@ def run_menu(
     terminal: MenuTerminal,
     clock: Callable[[], int],
     surroundings: Callable[[], Surroundings] | None = None,
+    idle_ds: int = _POLL_DS,
 ) -> Choice:
     """Show the menu until the person, the timer or another session has decided.
 
     `clock` gives monotonic tenths of a second, the same clock that `open_menu` was given. `surroundings` says what this
-    menu shares with others; it is asked every second and after everything that happens. Errors of `terminal` pass.
+    menu shares with others; it is asked every second, every `idle_ds` where nothing counts down, and after everything
+    that happens. Errors of `terminal` pass.
     """
     asked: int | None = None
     while True:
@@ -50,7 +50,7 @@ def run_menu(
         terminal.draw(state)
         if state.choice is not None:
             return state.choice
-        for event in terminal.events(_patience(state, watching=surroundings is not None)):
+        for event in terminal.events(_patience(state, None if surroundings is None else idle_ds)):
             asked = None
             state = update(state, event)
         if state.choice is None:
@@ -60,9 +60,9 @@ def run_menu(
             return state.choice
 
 
-def _patience(state: ScreenState, *, watching: bool) -> int | None:
+def _patience(state: ScreenState, idle_ds: int | None) -> int | None:
     """Tenths of a second until the countdown shows another number or the surroundings are to be looked at again."""
     if state.end_ds is None:
-        return _IDLE_POLL_DS if watching else None
+        return idle_ds
     left = max(state.end_ds - state.now_ds, 0)
     return min(left, _POLL_DS, left % 10 or 10)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from contextlib import suppress
 
 from chainboot.errors import ChainbootError
 
@@ -93,3 +94,20 @@ def _reopened(fd: int) -> int | None:
         return os.open(name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+
+
+_SPEAKING_S = 1.0
+
+
+def speak(text: str, fd: int = 1) -> None:
+    """Say a line, and wait a second at most for a terminal that takes it.
+
+    A Ctrl-S, or noise on a serial line that reads like one, must not stop the machine in the middle of a boot.
+    """
+    output = Output(fd)
+    try:
+        with suppress(TerminalGone):
+            output.write_line(text)
+            output.drain(_SPEAKING_S)
+    finally:
+        output.close()

@@ -5,13 +5,13 @@ Every view looks at the same few files and at the kernel's own tables, every sec
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chainboot.remote.reach import Reach, read_reach
 from chainboot.session.choice import Autoboot
-from chainboot.session.countdown import Circumstances, Countdown, observe, restarted
+from chainboot.session.clock import clock
+from chainboot.session.countdown import Circumstances, observe, restarted
 from chainboot.session.events import Surroundings
 from chainboot.session.person import Person
 from chainboot.session.presence import Presence
@@ -20,10 +20,9 @@ from chainboot.settings import Settings
 
 _REMOTE_LOOK_DS = 100
 
-
-def clock() -> int:
-    """Tenths of a second since the kernel's start, on a clock that nobody sets and that all processes share."""
-    return time.monotonic_ns() // 100_000_000
+# Sessions end within seconds and a jump takes a moment. After this long it did not happen, and SSH is needed again;
+# first-stage/functions.sh has the same limit.
+_LEAVING_DS = 1200
 
 
 @dataclass
@@ -76,9 +75,9 @@ class Overview:
         return self._known[1]
 
     def leaving(self) -> str:
-        """What the machine is about to do. Where whoever said so has died, nothing is."""
-        told = self.shared.leaving()
-        if told and not self.presence.boot_claimed():
+        """What the machine is about to do: nothing, where whoever said so has died or hangs."""
+        told, since = self.shared.leaving()
+        if told and (not self.presence.boot_claimed() or self.clock() - since > _LEAVING_DS):
             self.shared.stay()
             return ""
         return told
@@ -88,10 +87,6 @@ class Overview:
         if not reach.served or reach.answers or self._late():
             return ""
         return "the network is not up yet" if not reach.addresses else "SSH does not answer yet"
-
-    def countdown(self) -> Countdown:
-        """The countdown as the others have written it down."""
-        return self.shared.countdown(lambda before: before)
 
     def _late(self) -> bool:
         # The clock counts from the kernel's start, so every view comes to the same answer.

@@ -8,8 +8,8 @@ from dataclasses import replace
 from chainboot.boot.candidate import Candidate
 from chainboot.boot.volume import Configuration
 from chainboot.session.choice import autoboot, menu_items, menu_title, remarks
+from chainboot.session.clock import clock
 from chainboot.session.loop import run_menu
-from chainboot.session.overview import clock
 from chainboot.session.screen import Abilities, Action, open_menu
 from chainboot.session.terminal import open_terminal
 from chainboot.settings import Settings

@@ -64,7 +64,8 @@ class Presence:
         descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.pwrite(descriptor, self._name.encode("utf-8", "replace"), 0)
+            with suppress(OSError):  # no room for a name: the lock is what counts
+                os.pwrite(descriptor, self._name.encode("utf-8", "replace"), 0)
             # Only a file that is locked already gets a name that others look at.
             os.rename(fresh, f"{self._sessions}/{self._mine}")
         except OSError:
@@ -94,9 +95,16 @@ class Presence:
 
     def hold(self) -> None:
         """Stop the countdown until `resume`, whoever comes and goes."""
-        with open(f"{self._hold}.new", "w", encoding="utf-8", errors="replace") as file:
-            file.write(self._name)
-        os.rename(f"{self._hold}.new", self._hold)
+        # Two who hold at the same time must not write into each other's file.
+        fresh = f"{self._hold}.{os.getpid()}.new"
+        try:
+            with open(fresh, "w", encoding="utf-8", errors="replace") as file:
+                file.write(self._name)
+            os.rename(fresh, self._hold)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(fresh)
+            raise
 
     def resume(self) -> bool:
         """Undo `hold`. Returns whether there was one."""
@@ -125,8 +133,9 @@ class Presence:
                 return self.booting()
             time.sleep(_ATTEMPT_S)
         self._claimed = True
-        os.ftruncate(self._boot, 0)
-        os.pwrite(self._boot, printable(sentence).encode("utf-8", "replace")[: 2 * _LONGEST_NAME], 0)
+        with suppress(OSError):  # no room: the lock is what counts, the others are told less
+            os.ftruncate(self._boot, 0)
+            os.pwrite(self._boot, printable(sentence).encode("utf-8", "replace")[: 2 * _LONGEST_NAME], 0)
         return None
 
     def boot_claimed(self) -> bool:
@@ -143,7 +152,8 @@ class Presence:
 
     def release_boot(self) -> None:
         """Give the right to boot back, after a boot that failed."""
-        os.ftruncate(self._boot, 0)
+        with suppress(OSError):
+            os.ftruncate(self._boot, 0)
         self._claimed = False
         fcntl.flock(self._boot, fcntl.LOCK_UN)
 
@@ -152,11 +162,6 @@ class Presence:
         if self._attached is not None:
             os.close(self._attached)
             self._attached = None
-
-    def close(self) -> None:
-        """Free everything."""
-        self.detach()
-        os.close(self._boot)
 
 
 def _living(sessions: str) -> list[tuple[str, Attached]]:

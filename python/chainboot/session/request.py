@@ -57,9 +57,9 @@ VERBS = (
     Verb("shell", Role.ADMIN, "a rescue shell", options=()),
     Verb(
         "chroot", Role.ADMIN, "enter the root file system of an entry, writable; a COMMAND may follow after --",
-        entry=True, options=("device", "subvol", "activate", "dry-run"),
+        entry=True, options=("device", "subvol", "activate", "dry-run", "json"),
     ),
-    Verb("help", Role.VIEW, "this table", options=()),
+    Verb("help", Role.VIEW, "this table"),
 )  # fmt: skip
 
 
@@ -166,6 +166,9 @@ def _arguments(verb: Verb, words: list[str]) -> Request:
             entry = word
         else:
             raise RequestError(f"{_shown(word)} is one word too many", 2, f"usage: {verb.usage}")
+    if verb.name == "chroot" and "json" in flags and "dry-run" not in flags:
+        # What runs inside has stdout for itself.
+        raise RequestError("--json is for chroot --dry-run", 2, f"usage: {verb.usage}")
     return Request(
         verb.name,
         entry,
@@ -188,8 +191,13 @@ def _shown(word: str) -> str:
     return clip(printable(word), _SHOWN_CELLS) or "an empty word"
 
 
+def allowed(role: Role) -> tuple[Verb, ...]:
+    """The verbs that this role may use."""
+    return tuple(verb for verb in VERBS if role.allows(verb.role))
+
+
 def usage(role: Role) -> str:
     """The verbs that this role may use, a line each."""
-    allowed = [verb for verb in VERBS if role.allows(verb.role)]
-    column = max(len(verb.usage) for verb in allowed)
-    return "".join(f"{verb.usage:{column}}  {verb.help}\n" for verb in allowed)
+    verbs = allowed(role)
+    column = max(len(verb.usage) for verb in verbs)
+    return "".join(f"{verb.usage:{column}}  {verb.help}\n" for verb in verbs)

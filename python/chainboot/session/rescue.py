@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chainboot.boot.candidate import candidates, choose
 from chainboot.boot.discovery import Discovery
 from chainboot.boot.enter import Interact, enter, read_devices
-from chainboot.boot.enter_plan import EnterPlan, make_plan
+from chainboot.boot.enter_plan import EnterPlan, Step, make_plan
 from chainboot.boot.kexec import is_loaded
 from chainboot.boot.root import find_root
 from chainboot.errors import RefusedError
@@ -18,6 +19,9 @@ from chainboot.session.presence import Presence
 from chainboot.session.request import Request
 from chainboot.text import printable
 
+if TYPE_CHECKING:
+    from chainboot.listing import Json
+
 
 def plan(asked: Request, discovery: Discovery, run: Runner) -> EnterPlan:
     """What entering would run. Raises `NotFoundError`, `RefusedError`."""
@@ -27,6 +31,29 @@ def plan(asked: Request, discovery: Discovery, run: Runner) -> EnterPlan:
     return make_plan(
         root, discovery.volumes, devices, loaded=is_loaded(), command=asked.command, activate=asked.activate
     )
+
+
+def plan_json(decided: EnterPlan) -> Json:
+    """The object that `chroot --dry-run --json` prints: every step, in the order in which it would run."""
+    return {
+        "label": decided.label,
+        "target": decided.target,
+        "up": [_step_json(step) for step in decided.up],
+        "environment": [{"name": name, "value": value} for name, value in decided.environment],
+        "inside": [{"argv": list(argv)} for argv in (decided.activate, decided.command) if argv],
+        "down": [{"argv": list(step.argv)} for step in (*decided.unmount, *decided.restore)],
+        "remarks": list(decided.remarks),
+    }
+
+
+def _step_json(step: Step) -> Json:
+    return {
+        "argv": list(step.argv),
+        "mounts": step.mounts or None,
+        "create": step.create,
+        "after": step.after or None,
+        "needed": step.needed,
+    }
 
 
 def enter_system(

@@ -159,6 +159,9 @@ def _surrounded(state: ScreenState, seen: Surroundings) -> ScreenState:
     )
     if seen.leaving:
         return replace(after, choice=Choice(Action.LEAVE))
+    if after.mode is Mode.EDIT and after.end_ds is not None and not seen.attached:
+        # Whoever opened the editor has gone: what they typed must not keep the machine for ever.
+        after = replace(after, mode=Mode.LIST, editor=None)
     if seen.look_again and state.mode is Mode.LIST and not state.typed:
         return replace(after, choice=Choice(Action.RESCAN, by_timer=True))
     return after if after == state else _scrolled(after)

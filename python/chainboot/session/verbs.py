@@ -15,12 +15,13 @@ from chainboot.errors import NotFoundError, RefusedError
 from chainboot.listing import Json, list_json, list_text, plan_json, show_json, show_text
 from chainboot.process import Runner
 from chainboot.remote.reach import Reach
+from chainboot.remote.role import Role
 from chainboot.session.choice import autoboot
 from chainboot.session.departure import Departure
 from chainboot.session.log import Log
 from chainboot.session.overview import Overview
 from chainboot.session.presence import Attached
-from chainboot.session.request import Request, usage
+from chainboot.session.request import Request, allowed, usage
 from chainboot.session.status import Status, log_json, log_text, status_json, status_text
 
 
@@ -64,7 +65,8 @@ class Verbs:
         }[request.verb](request)
 
     def _help(self, _request: Request) -> Answer:
-        return Answer(usage(self.overview.person.role))
+        role = self.overview.person.role
+        return Answer(usage(role), help_json(role))
 
     def _find(self) -> tuple[Discovery, tuple[Candidate, ...]]:
         discovery = self.discover()
@@ -109,12 +111,10 @@ class Verbs:
         return Answer("", {"boots": candidate.entry.label, "title": candidate.entry.title, "cmdline": cmdline})
 
     def _power(self, request: Request) -> Answer:
-        discovery = self.discover()
         if request.dry_run:
-            mounted = tuple(volume.root for volume in discovery.volumes if volume.mounted)
-            plan = make_power_plan(request.verb, unmount=mounted)
+            plan = make_power_plan(request.verb)
             return Answer(plan.describe(), plan_json(plan, ()))
-        reason = self.departure.power(request.verb, discovery)
+        reason = self.departure.power(request.verb)
         if reason:
             raise RefusedError(reason)
         return Answer("", {"does": request.verb})
@@ -162,6 +162,16 @@ class Verbs:
             problems=(*self.complaints, *discovery.problems, *filter(None, [decided.surprise])),
         )
         return Answer(status_text(status), status_json(status))
+
+
+def help_json(role: Role) -> Json:
+    """The object that `help --json` prints: the verbs that this role may use, with the least role of each."""
+    verbs = allowed(role)
+    return {
+        "verbs": [
+            {"name": verb.name, "role": verb.role.value, "usage": verb.usage, "help": verb.help} for verb in verbs
+        ]
+    }
 
 
 def _cmdline(candidate: Candidate, request: Request) -> str:

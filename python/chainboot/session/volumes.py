@@ -22,7 +22,7 @@ def steady(runtime: str = RUNTIME) -> Iterator[None]:
     Whoever writes may hang, on a dying disk or a dead link: going on without the lock is better than no boot.
     """
     with ExitStack() as held:
-        with suppress(ChainbootError):
+        with suppress(ChainbootError, OSError):
             held.enter_context(reading(runtime, patience=_PATIENCE_S))
         yield
 
