@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -187,9 +188,16 @@ def detach(act: Callable[[], None]) -> None:
             nothing = os.open(os.devnull, os.O_RDWR)
             for descriptor in (0, 1, 2):
                 os.dup2(nothing, descriptor)
+            _spare_from_the_oom_killer()
             act()
     finally:
         os._exit(0)
+
+
+def _spare_from_the_oom_killer() -> None:
+    """Undo what a session over SSH was given (ssh-session): the machine's last steps are no session any more."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("0")
 
 
 def pasteable(argv: Sequence[str]) -> str:

@@ -13,9 +13,13 @@ SSH=$RUN/ssh
 # shellcheck disable=SC2034
 PAUSE=1
 
+# Seconds after which nobody believes any more that the machine is about to leave.
+LEAVING_LIMIT=120
+
 say() { echo "chainboot: $*"; }
 
-# A line of the kernel's log, at level notice. It is what the log of a hosting panel shows, and what `dmesg` keeps.
+# A line of the kernel's log, at level notice: what `dmesg` keeps, and pstore across a crash. No console shows it, nor
+# does a hosting panel, for /init keeps messages off the consoles: there the menu's banner says what matters.
 log() { echo "<5>chainboot: $*" >>/dev/kmsg; }
 
 # Every value that a setting was given, one to a line, the one that counts last: lines NAME=VALUE of the image's file,
@@ -67,6 +71,33 @@ plan() {
 why() {
 	line=$(grep -v '^[[:space:]]*$' "$1" 2>/dev/null | tail -n 1 | tr -cd '\040-\176' | cut -c 1-300)
 	echo "${line:-it ended with exit code $2}"
+}
+
+# Whole seconds since the kernel's start, which no clock that is set can move.
+uptime_seconds() {
+	read -r uptime _ </proc/uptime
+	echo "${uptime%%.*}"
+}
+
+# Whether the machine is about to jump: the file is there, and no older than that takes. Who wrote it may have died, and
+# nobody may be locked out for ever. Its last line is `@` and the second since the kernel's start; a file without it
+# counts by its own time. One from the future is as wrong as an old one.
+leaving() {
+	[ -e "$RUN/leaving" ] || return 1
+	since=$(tail -n 1 "$RUN/leaving" 2>/dev/null)
+	second=${since#@}
+	case $since:$second in
+	[!@]* | :* | *: | *:*[!0-9]* | *:0?* | *:?????????*)
+		# It may have gone in this moment.
+		since=$(stat -c %Y "$RUN/leaving" 2>/dev/null) || return 1
+		age=$(($(date +%s) - since))
+		;;
+	*) age=$(($(uptime_seconds) - second)) ;;
+	esac
+	[ "${age#-}" -ge $LEAVING_LIMIT ] || return 0
+	# Several ask; one of them removes it and says so.
+	rm "$RUN/leaving" 2>/dev/null && log "the machine did not leave within $LEAVING_LIMIT s; SSH is served again"
+	return 1
 }
 
 # Ends what an earlier run of this service left behind: supersede PIDFILE NAME. NAME is looked for in the command line

@@ -24,6 +24,7 @@ SYSROOT = REPOSITORY / "build" / "sysroot-x86_64"
 _PLACES = {
     "network": "usr/sbin",
     "lease": "usr/sbin",
+    "serve-console": "usr/sbin",
     "serve-ssh": "usr/sbin",
     "ssh-session": "usr/sbin",
     "functions.sh": "usr/lib/chainboot",
@@ -48,6 +49,13 @@ class Stage:
     def script(self, name: str, text: str) -> None:
         """A program in /usr/sbin that is not there or not wanted: `text` without its first line."""
         self.write(f"/usr/sbin/{name}", f"#!/bin/busybox sh\n{text}\n", 0o755)
+
+    def change(self, path: str, old: str, new: str) -> None:
+        """Another text in a file of the stage, such as a shorter time in a script. `old` has to be there, once."""
+        file = self.root / path.lstrip("/")
+        text = file.read_text()
+        assert text.count(old) == 1
+        file.write_text(text.replace(old, new))
 
     def settings(self, *, command_line: str = "", file: str | None = None) -> None:
         """What the settings are read from."""
@@ -83,14 +91,18 @@ class Stage:
             return ""
 
     @contextmanager
-    def service(self, script: str) -> Iterator[None]:
-        """Runs `script`, a shell's, as root in a network of its own with /proc and /sys, until the block is left."""
+    def service(self, script: str, console: str = "/dev/null") -> Iterator[None]:
+        """Runs `script`, a shell's, as root in a network of its own with /proc and /sys, until the block is left.
+
+        `console` is a terminal out here, /dev/ttyS0 in there.
+        """
         outer = "\n".join(
             (
                 "set -e",
                 f"mount -t proc proc {self.root}/proc && mount -t sysfs sysfs {self.root}/sys",
                 f"mount --bind {self.root}/cmdline {self.root}/proc/cmdline",
                 f"mount -t tmpfs tmpfs {self.root}/dev/pts",
+                f"mount --bind {console} {self.root}/dev/ttyS0",
                 f"exec chroot {self.root} /bin/sh -c '{script}'",
             )
         )
@@ -123,7 +135,7 @@ def make_stage(root: Path) -> Stage:
     for name, place in _PLACES.items():
         (root / place).mkdir(parents=True, exist_ok=True)
         shutil.copy(SCRIPTS / name, root / place / name)
-    for name in ("null", "kmsg"):
+    for name in ("null", "kmsg", "ttyS0"):
         (root / "dev" / name).touch()
     stage = Stage(root)
     stage.settings()

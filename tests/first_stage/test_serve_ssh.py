@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -229,7 +230,8 @@ def test_without_a_key_nothing_is_served(tmp_path: Path, settings: str, chainboo
     stage.settings(file=settings)
     with serving(stage, tmp_path / "key", chainboot) as server:
         assert server.state(f"off: {reason}")
-        assert stage.log().endswith(f"ssh: off: {reason}\n")
+        # The state comes first, the line right after it.
+        assert eventually(lambda: stage.log().endswith(f"ssh: off: {reason}\n"))
         assert stage.read("/run/chainboot/ssh/pid") == ""
 
 
@@ -244,6 +246,37 @@ def test_not_again_while_the_machine_leaves(tmp_path: Path) -> None:
         assert not server.state("on", seconds=4)
         (stage.root / "run/chainboot/leaving").unlink()
         assert server.state("on")
+
+
+def test_a_machine_that_does_not_leave_after_all_is_served_again(tmp_path: Path) -> None:
+    stage = stage_with_dropbear(tmp_path / "stage")
+    authorize(stage, tmp_path / "key")
+    stage.change("/usr/lib/chainboot/functions.sh", "\nLEAVING_LIMIT=120\n", "\nLEAVING_LIMIT=5\n")
+    with serving(stage, tmp_path / "key", PREPARES) as server:
+        assert server.state("on")
+        stage.write("/run/chainboot/leaving", f"boots one\n@{int(time.clock_gettime(time.CLOCK_BOOTTIME))}\n")
+        os.kill(server.dropbear(), signal.SIGTERM)
+        assert server.state("starting")
+        assert not server.state("on", seconds=3)
+        assert server.state("on")
+        assert "the machine did not leave within 5 s; SSH is served again\n" in stage.log()
+        assert not (stage.root / "run/chainboot/leaving").exists()
+
+
+@pytest.mark.parametrize(
+    ("hangs", "told"),
+    [("trap 'echo told >/tmp/told; exit 0' TERM; while :; do sleep 0.1; done", "told\n"), ("trap : TERM", "")],
+)
+def test_a_volume_that_does_not_answer_is_done_without(tmp_path: Path, hangs: str, told: str) -> None:
+    stage = stage_with_dropbear(tmp_path / "stage")
+    authorize(stage, tmp_path / "key")
+    stage.change("/usr/sbin/serve-ssh", "\nPATIENCE=60\n", "\nPATIENCE=1\n")
+    with serving(stage, tmp_path / "key", f"{hangs}; while :; do sleep 0.1; done") as server:
+        assert server.state("on")
+        assert stage.read("/tmp/told") == told
+        assert "chainboot prepare-ssh does not work: it took more than 1 s" in stage.log()
+        assert not any(b"prepare-ssh" in _command(each) for each in _processes() if _root_of(each) == stage.root)
+        assert server.ssh("list").returncode == 7
 
 
 def test_a_service_that_died_takes_over(tmp_path: Path) -> None:
@@ -270,25 +303,36 @@ def test_connections_that_say_nothing_are_ended_and_others_are_not(tmp_path: Pat
     stage = stage_with_dropbear(tmp_path / "stage")
     authorize(stage, tmp_path / "key")
     # Every second instead of every fifteenth.
-    service = stage.root / "usr/sbin/serve-ssh"
-    service.write_text(service.read_text().replace("SILENCE=15\n", "SILENCE=1\n"))
+    stage.change("/usr/sbin/serve-ssh", "\nSILENCE=15\n", "\nSILENCE=1\n")
     with serving(stage, tmp_path / "key", PREPARES) as server:
         assert server.state("on")
         stage.script("chainboot", ": >$CHAINBOOT_ALIVE; exec sleep 60")
         options = ["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-N"]
         command = [*server.enter(), "ssh", *options, "-i", str(tmp_path / "key"), "root@127.0.0.1"]
         # -N: logged in, and nothing runs in it.
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as idle:
+        idle = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        silent: list[socket.socket] = []
+        try:
             assert eventually(lambda: "Pubkey auth succeeded" in stage.read("/dev/kmsg"))
             logged_in = server.children()
             assert len(logged_in) == 1
-            silent = _connections(server, 5)
+            silent += _connections(server, 3)
+            assert eventually(lambda: len(server.children()) == 4)
+            # One of them may be a person who compares the host key.
+            few = server.children()
+            assert not eventually(lambda: server.children() != few, seconds=4)
+            silent += _connections(server, 2)
+            # The oldest make room.
             assert eventually(lambda: len(server.children()) == 6)
-            assert eventually(lambda: server.children() == logged_in, seconds=10)
+            newest = server.children()[-3:]
+            assert eventually(lambda: server.children() == logged_in + newest, seconds=10)
+            assert not eventually(lambda: server.children() != logged_in + newest, seconds=3)
             assert idle.poll() is None
+        finally:
             for one in silent:
                 one.close()
             idle.kill()
+            idle.wait()
 
 
 def _connections(server: Server, count: int) -> list[socket.socket]:

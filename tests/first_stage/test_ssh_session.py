@@ -85,3 +85,10 @@ def test_a_loaded_kernel_is_unloaded_before_the_shell(tmp_path: Path) -> None:
     stage.script("kexec", "echo kexec $*")
     stage.write("/sys/kernel/kexec_loaded", "1\n")
     assert session(stage, "admin", stdin="echo a shell\n") == (0, "kexec -u\na shell\n", "")
+
+
+def test_where_memory_runs_out_a_session_goes_first(tmp_path: Path) -> None:
+    stage = make_stage(tmp_path / "stage")
+    stage.script("chainboot", ": >$CHAINBOOT_ALIVE; cat /proc/self/oom_score_adj")
+    stage.write("/proc/self/oom_score_adj", "0\n")
+    assert session(stage, "admin") == (0, "500\n", "")

@@ -1,6 +1,6 @@
 """What people and the timer did on this machine: a line for each act, in a file that `log` shows and in the kernel log.
 
-The kernel log is what a hosting panel shows and what may survive a crash; the file has the acts alone.
+The kernel log is what may survive a crash (pstore); the file has the acts alone.
 """
 
 from __future__ import annotations
