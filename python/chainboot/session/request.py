@@ -197,7 +197,5 @@ def allowed(role: Role) -> tuple[Verb, ...]:
 
 
 def usage(role: Role) -> str:
-    """The verbs that this role may use, a line each."""
-    verbs = allowed(role)
-    column = max(len(verb.usage) for verb in verbs)
-    return "".join(f"{verb.usage:{column}}  {verb.help}\n" for verb in verbs)
+    """The verbs that this role may use: what can be typed, and below it what it does."""
+    return "".join(f"{verb.usage}\n    {verb.help}\n" for verb in allowed(role))
