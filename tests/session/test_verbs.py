@@ -68,9 +68,7 @@ def test_help_is_what_the_key_may_do(machine: Machine) -> None:
         text, found = client.ask("help").text, client.json("help --json")["verbs"]
         assert isinstance(found, list)
         rows = [row for row in found if isinstance(row, dict)]
-        assert [f"{row['usage']} {row['help']}" for row in rows] == [
-            " ".join(line.split()) for line in text.splitlines()
-        ]
+        assert "".join(f"{row['usage']}\n    {row['help']}\n" for row in rows) == text
         assert [row["name"] for row in rows] == [verb.name for verb in VERBS if person.role.allows(verb.role)]
     assert rows[0] == {"name": "menu", "role": "view", "usage": "menu", "help": "the menu, as without any word"}
 
