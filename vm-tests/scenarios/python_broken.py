@@ -20,3 +20,9 @@ def run(machine: Machine) -> None:
     # A shell that is left tries the menu again, and PID 1 is still there to do it.
     machine.send_console("exit\n")
     machine.wait_for_console_text("chainboot: the menu could not start")
+    machine.wait_for_console_text("press Enter within 60 seconds for a shell")
+    machine.send_console(ENTER)
+    machine.wait_for_console_text("busybox shell")
+    # A machine that restarts is off here.
+    machine.send_console("reboot\n")
+    machine.wait_for_shutdown()

@@ -70,7 +70,7 @@ def menu(session: Session) -> Console:
     leaving = session.overview.leaving
     # Commands that come through a pipe want their own output alone, without prompts.
     argv = ["/bin/sh", "-i"] if os.isatty(0) else ["/bin/sh"]
-    environment = {"PS1": "chainboot# ", PERSON: session.person.name}
+    environment = {"PS1": "chainboot# ", "ENV": "/usr/lib/chainboot/shell.sh", PERSON: session.person.name}
     return Console(
         run=run,
         overview=session.overview,

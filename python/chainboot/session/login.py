@@ -92,6 +92,7 @@ def interactive(session: Session, asked: Request) -> int:
             look_again=session.overview.shared.look_again,
             say=session.say,
         )
+    from chainboot.session.departure import CLOSING
     from chainboot.session.first_stage import menu
 
     console = menu(session)
@@ -99,7 +100,14 @@ def interactive(session: Session, asked: Request) -> int:
         return console.serve()
     session.overview.presence.attach()
     try:
-        return console.open_shell("ends the connection")
+        code = console.open_shell("ends the connection")
+        told = session.overview.leaving()
+        if code >= 0 or not told:
+            return code
+        # It was hung up on because the machine goes: that is no failure of the shell, and the person is to know why.
+        session.say(told)
+        session.say(CLOSING)
+        return 0
     finally:
         session.overview.presence.detach()
 
