@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chainboot import streams
 from chainboot.errors import ChainbootError, NotFoundError, RefusedError, Severity
+from chainboot.settings import RUNTIME
 from chainboot.streams import print_json, talk
 from chainboot.text import counted, printable
 
@@ -29,8 +30,7 @@ EXIT_USAGE = 2  # argparse's own; `check`: errors
 EXIT_NOT_FOUND = 3  # no such configuration or entry
 EXIT_NOTHING_CHOSEN = 4  # the menu was left without a choice
 # 5: this key may not do that (session/request.py)
-
-_FIRST_STAGE = "/run/chainboot/first-stage"
+_FIRST_STAGE = f"{RUNTIME}/first-stage"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

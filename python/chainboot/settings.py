@@ -13,6 +13,9 @@ from dataclasses import dataclass, fields, replace
 PREFIX = "chainboot."
 FILE = "/etc/chainboot.conf"
 
+# Where the first stage keeps what it knows while it runs; first-stage/functions.sh has the same.
+RUNTIME = "/run/chainboot"
+
 ROLES = ("view", "boot", "edit", "admin")
 
 

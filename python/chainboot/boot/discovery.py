@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from chainboot.boot.volume import Configuration, Volume, find_configurations, read_configuration
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
+from chainboot.settings import RUNTIME
 from chainboot.text import printable
 
-MOUNTS = "/run/chainboot/volumes"
+MOUNTS = f"{RUNTIME}/volumes"
 
 # Devices that hold no boot partition of their own.
 _SKIPPED = ("loop", "ram", "zram", "fd", "nbd", "mtdblock")

@@ -15,9 +15,10 @@ from chainboot.boot.root import Mount, Root
 from chainboot.boot.volume import Volume
 from chainboot.errors import RefusedError
 from chainboot.process import pasteable
+from chainboot.settings import RUNTIME
 from chainboot.text import printable
 
-TARGET = "/run/chainboot/root"
+TARGET = f"{RUNTIME}/root"
 
 
 @dataclass(frozen=True, slots=True)

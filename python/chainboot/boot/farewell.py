@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from chainboot.boot.lock import try_lock
 from chainboot.boot.plan import EndSessions
+from chainboot.settings import RUNTIME
 
 _SERVER = "dropbear"
 _POLL_S = 0.1
@@ -25,7 +27,7 @@ _CONSOLES_S = 1.5
 def end_sessions(
     step: EndSessions,
     *,
-    runtime: str = "/run/chainboot",
+    runtime: str = RUNTIME,
     proc: str = "/proc",
     kill: Callable[[int, int], None] = os.kill,
 ) -> None:
@@ -64,12 +66,9 @@ def _is_locked(path: str) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        return not try_lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
 
 
 def _servers(proc: str) -> list[int]:

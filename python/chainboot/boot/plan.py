@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chainboot.boot.candidate import Candidate
 from chainboot.errors import RefusedError
 from chainboot.process import pasteable
+from chainboot.settings import RUNTIME
 from chainboot.text import printable
 
 # A cpio archive starts at a multiple of 4 bytes (kernel Documentation/driver-api/early-userspace/
@@ -98,7 +99,7 @@ def make_plan(
     *,
     cmdline: str | None = None,
     machine: str,
-    runtime: str = "/run/chainboot",
+    runtime: str = RUNTIME,
     unmount: tuple[str, ...] = (),
     sessions: bool = False,
     systemd: bool = False,

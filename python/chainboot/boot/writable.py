@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from chainboot.boot.discovery import FILE_SYSTEMS, mount_arguments, probe
+from chainboot.boot.lock import try_lock
 from chainboot.boot.volume import Configuration, Volume
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
+from chainboot.settings import RUNTIME
 
-RUNTIME = "/run/chainboot"
 OWN = "chainboot"
 
 # Seconds: until who reads has finished; for one mount, with the journal of a crashed system to replay.
@@ -128,7 +129,7 @@ def _locked(runtime: str, how: int, patience: float) -> Iterator[None]:
     descriptor = os.open(f"{runtime}/mounts", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         end = time.monotonic() + patience
-        while not _try_lock(descriptor, how):
+        while not try_lock(descriptor, how):
             if time.monotonic() >= end:
                 what = "loads or writes" if how == fcntl.LOCK_EX else "writes"
                 raise ChainbootError(f"another session {what} on the disks since {patience:g} s", hint="try again")
@@ -136,11 +137,3 @@ def _locked(runtime: str, how: int, patience: float) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # which frees the lock
-
-
-def _try_lock(descriptor: int, how: int) -> bool:
-    try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 from chainboot.boot.discovery import Discovery, probe
 from chainboot.boot.volume import Configuration, PathError, Volume
-from chainboot.boot.writable import RUNTIME, own_directory, reading, writable
+from chainboot.boot.writable import own_directory, reading, writable
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
 from chainboot.remote import authorized_keys, host_key
 from chainboot.remote.authorized_keys import AuthorizedKey
 from chainboot.remote.placing import own, place
 from chainboot.remote.role import Role, parse_role
-from chainboot.settings import Settings
+from chainboot.settings import RUNTIME, Settings
 from chainboot.text import printable
 
 ETC = "/etc/chainboot"

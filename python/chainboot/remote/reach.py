@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainboot.boot.writable import RUNTIME
+from chainboot.settings import RUNTIME
 from chainboot.text import printable
 
 ON = "on"

@@ -49,6 +49,11 @@ class Surroundings:
     leaving: str = ""
     look_again: bool = False
 
+    @property
+    def end_ds(self) -> int | None:
+        """When the timer boots; None while the countdown is stopped."""
+        return min((end for end in (self.deadline_ds, self.total_deadline_ds) if end is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Boot:

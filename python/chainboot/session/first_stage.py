@@ -15,9 +15,9 @@ from chainboot.session.log import Log
 from chainboot.session.output import speak
 from chainboot.session.overview import Overview
 from chainboot.session.person import Person, at_console, console_name
-from chainboot.session.presence import RUNTIME, Presence
+from chainboot.session.presence import Presence
 from chainboot.session.shared import Shared
-from chainboot.settings import FILE, Settings, read_settings
+from chainboot.settings import FILE, RUNTIME, Settings, read_settings
 
 if TYPE_CHECKING:
     from chainboot.session.console import Console

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from chainboot.session.presence import RUNTIME
+from chainboot.settings import RUNTIME
 from chainboot.text import printable
 
 KMSG = "/dev/kmsg"

@@ -16,8 +16,8 @@ from chainboot.remote.authorized_keys import keyed
 from chainboot.remote.role import Role, parse_role
 from chainboot.session.log import Log
 from chainboot.session.person import Person, over_ssh
-from chainboot.session.presence import RUNTIME
 from chainboot.session.request import Request, RequestError, parse
+from chainboot.settings import RUNTIME
 
 if TYPE_CHECKING:
     from chainboot.session.first_stage import Session

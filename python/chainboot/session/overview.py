@@ -58,9 +58,8 @@ class Overview:
 
     def due(self, decided: Autoboot) -> bool:
         """Whether the timer may still boot: somebody may have come, or said `hold`, since this view looked last."""
-        seen = self.look(decided, (), self.shared.looks())
-        ends = [end for end in (seen.deadline_ds, seen.total_deadline_ds) if end is not None]
-        return bool(ends) and min(ends) <= self.clock()
+        end_ds = self.look(decided, (), self.shared.looks()).end_ds
+        return end_ds is not None and end_ds <= self.clock()
 
     def restart(self, decided: Autoboot) -> None:
         """Start the countdown to the next entry, after one that did not load."""

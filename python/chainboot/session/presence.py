@@ -6,16 +6,15 @@ session that somebody is at has a file of its own below `sessions`, locked, whic
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from chainboot.boot.lock import try_lock
+from chainboot.settings import RUNTIME
 from chainboot.text import printable
-
-RUNTIME = "/run/chainboot"
 
 # A name is a key's comment and an address; more is a joke at the expense of everybody's screen.
 _LONGEST_NAME = 200
@@ -127,7 +126,7 @@ class Presence:
         """
         # Another session that asks who boots holds the lock for a moment, which must not pass for a boot.
         for attempt in range(_ATTEMPTS):
-            if _try(self._boot, fcntl.LOCK_EX):
+            if try_lock(self._boot, fcntl.LOCK_EX):
                 break
             if attempt == _ATTEMPTS - 1:
                 return self.booting()
@@ -140,7 +139,7 @@ class Presence:
 
     def boot_claimed(self) -> bool:
         """Whether a session has the right to boot now, be it this one."""
-        if self._claimed or not _try(self._boot, fcntl.LOCK_SH):
+        if self._claimed or not try_lock(self._boot, fcntl.LOCK_SH):
             return True
         fcntl.flock(self._boot, fcntl.LOCK_UN)
         return False
@@ -180,7 +179,7 @@ def _living(sessions: str) -> list[tuple[str, Attached]]:
             continue
         try:
             # A shared lock: two who ask at the same time do not take each other for a person.
-            if not _try(descriptor, fcntl.LOCK_SH):
+            if not try_lock(descriptor, fcntl.LOCK_SH):
                 who = os.pread(descriptor, _LONGEST_NAME, 0).decode("utf-8", "replace")
                 found.append((name, Attached(printable(who) or "somebody", name.startswith("remote-"))))
                 continue
@@ -197,13 +196,3 @@ def _name(path: str) -> str:
             return printable(file.read(_LONGEST_NAME)) or "somebody"
     except OSError:
         return ""
-
-
-def _try(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            return False
-        raise
-    return True

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 from chainboot.session.choice import Identity
 from chainboot.session.countdown import Countdown, decode
-from chainboot.session.presence import RUNTIME
+from chainboot.settings import RUNTIME
 
 # One line for each entry that did not load; a file that nobody but root writes.
 _LONGEST = 1 << 20

@@ -47,8 +47,8 @@ class Status:
     @property
     def seconds_left(self) -> int | None:
         """Whole seconds until the timer boots, rounded up; None while it does not count."""
-        ends = [end for end in (self.surroundings.deadline_ds, self.surroundings.total_deadline_ds) if end is not None]
-        return max(0, -((self.now_ds - min(ends)) // 10)) if ends else None
+        end_ds = self.surroundings.end_ds
+        return None if end_ds is None else max(0, -((self.now_ds - end_ds) // 10))
 
 
 def status_json(status: Status) -> Json:

@@ -9,7 +9,7 @@ from chainboot.boot.discovery import MOUNTS, Discovery, discover
 from chainboot.boot.writable import reading
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
-from chainboot.session.presence import RUNTIME
+from chainboot.settings import RUNTIME
 
 # Writing takes a moment, and replaying a journal some seconds more.
 _PATIENCE_S = 30.0
