@@ -2,24 +2,30 @@
 
 PYTHON := .venv/bin/python
 export PYTHONPATH := vm-tests
+# The machine that demo, image, bench and scenarios are for: x86_64 or s390x.
+ARCH ?= x86_64
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo check image bench audit corpus fuzz clean
+.PHONY: help bootstrap demo check image scenarios crash bench audit corpus fuzz clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.* ## /  make \1\t/p' Makefile | expand -t 20
 
 bootstrap: ## install what is needed (the other verbs do it by themselves)
-	@tools/bootstrap
+	@tools/bootstrap $(ARCH)
 
-demo: bootstrap ## boot the first stage in QEMU on this terminal
-	@$(PYTHON) -m chainboot_vm.demo
+demo: bootstrap ## boot the first stage in QEMU on this terminal (ARCH=s390x: an emulated IBM Z)
+	@$(PYTHON) -m chainboot_vm.demo $(ARCH)
 
-check: bootstrap ## run everything: linters, types, unit tests, scenarios in QEMU
+check: ## run everything: linters, types, unit tests, scenarios in QEMU
+	@tools/bootstrap x86_64 s390x
 	@tools/check
 
-image: bootstrap ## build the first stage's initrd (AUTHORIZED_KEYS=FILE HOST_KEY=FILE SETTINGS='NAME=VALUE ...')
-	@AUTHORIZED_KEYS='$(AUTHORIZED_KEYS)' HOST_KEY='$(HOST_KEY)' SETTINGS='$(SETTINGS)' $(PYTHON) -m chainboot_vm.first_stage
+image: bootstrap ## build the first stage's initrd (ARCH=s390x AUTHORIZED_KEYS=FILE HOST_KEY=FILE SETTINGS='NAME=VALUE ...')
+	@AUTHORIZED_KEYS='$(AUTHORIZED_KEYS)' HOST_KEY='$(HOST_KEY)' SETTINGS='$(SETTINGS)' $(PYTHON) -m chainboot_vm.first_stage $(ARCH)
+
+scenarios: bootstrap ## run scenarios in QEMU: all, or NAMES='NAME ...' (ARCH=s390x)
+	@$(PYTHON) -m chainboot_vm.run --arch $(ARCH) $(NAMES)
 
 bench: bootstrap ## measure reading beside a plain loop, and the way to the menu beside a bare kexec
 	@$(PYTHON) tests/bench/parse.py

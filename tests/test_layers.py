@@ -11,7 +11,7 @@ PACKAGE = Path(chainboot.__file__).parent
 
 # A module may import from its own layer and from those above it in this list.
 LAYERS = (
-    ("text",),
+    ("architecture", "text"),
     ("errors",),
     ("process", "settings"),
     ("extlinux",),
@@ -25,11 +25,11 @@ LAYERS = (
 # Beside the layers: may use the first three and what keys and settings are; only cli.py may import it, inside the verb
 # that needs it.
 BESIDE = ("image",)
-BESIDE_MAY_USE = ("text", "errors", "process", "settings", "remote", "image")
+BESIDE_MAY_USE = ("architecture", "text", "errors", "process", "settings", "remote", "image")
 
 # Files that design.md marks as pure: no I/O, no subprocess, no environment.
 PURE = (
-    "text", "errors", "settings", "listing",
+    "architecture", "text", "errors", "settings", "listing",
     *(f"extlinux/{path.stem}" for path in sorted((PACKAGE / "extlinux").glob("*.py")) if path.stem != "__init__"),
     "boot/cmdline", "boot/kernel", "boot/plan",
     "remote/role", "remote/authorized_keys", "remote/key_options", "remote/host_key",

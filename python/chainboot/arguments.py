@@ -95,6 +95,7 @@ def _image(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--spec", required=True, metavar="FILE", help="what is in the image (docs/image-spec.md)")
     verb.add_argument("--sysroot", required=True, metavar="DIR", help="where programs, libraries and modules come from")
     verb.add_argument("--output", required=True, metavar="FILE", help="the initrd to write")
+    verb.add_argument("--arch", metavar="NAME", help="the machine it is for; default: the first that the spec names")
     verb.add_argument("--compress", choices=("zstd", "gzip", "none"), default="zstd", help="default: zstd")
     verb.add_argument("--level", type=int, metavar="N", help="compression level; default: the best (zstd 19, gzip 9)")
     verb.add_argument(

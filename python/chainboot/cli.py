@@ -313,6 +313,7 @@ def _image(options: argparse.Namespace) -> int:
         Path(options.output),
         compression=Compression(options.compress),
         level=options.level,
+        architecture=options.arch,
         packages={name: Path(path) for name, _, path in named},
         manifest=Path(options.manifest) if options.manifest else None,
         run=run,

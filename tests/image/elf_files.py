@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from chainboot.image.architecture import Architecture
+from chainboot.architecture import X86_64, Architecture
 
 # of DT_SYMTAB and its kin only what pyelftools looks at
 _DT_HASH, _DT_SYMTAB, _DT_RELA, _DT_RELASZ, _DT_RELAENT, _DT_SYMENT = 4, 6, 7, 8, 9, 11
@@ -15,7 +15,7 @@ _HEADER, _PROGRAM_HEADER, _SECTION_HEADER = 64, 56, 64
 
 
 def elf_file(
-    architecture: Architecture = Architecture.X86_64,
+    architecture: Architecture = X86_64,
     *,
     needed: Sequence[str] = (),
     interpreter: str | None = None,
@@ -98,7 +98,7 @@ def elf_file(
     identification = b"\x7fELF" + bytes([2, 2 if order == ">" else 1, 1]) + bytes(9)
     header = identification + struct.pack(
         f"{order}HHIQQQIHHHHHH",
-        3, architecture.machine, 1, 0, _HEADER, sections_at, 0, _HEADER,
+        3, architecture.elf_machine, 1, 0, _HEADER, sections_at, 0, _HEADER,
         _PROGRAM_HEADER, program_headers, _SECTION_HEADER, sections, max(sections - 1, 0),
     )  # fmt: skip
     return header + table + bytes(body)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from chainboot.architecture import X86_64
 from chainboot.errors import ChainbootError
 from chainboot.image.access import AddedFile, access_files, access_notes
-from chainboot.image.architecture import Architecture
 from chainboot.image.tree import ImageTree
 
 # Any 32 bytes are a public key as far as authorized_keys is concerned.
@@ -114,7 +114,7 @@ def test_settings_that_make_no_sense(setting: str, words: str) -> None:
     ],
 )
 def test_the_report_says_what_is_missing_for_ssh(files: list[str], note: str | None) -> None:
-    tree = ImageTree(Architecture.X86_64)
+    tree = ImageTree(X86_64)
     for path in files:
         tree.add_file(path, 0o600, b"", "test", "test")
     notes = access_notes(tree)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from chainboot.architecture import S390X, X86_64
 from chainboot.errors import ChainbootError
-from chainboot.image.architecture import Architecture
 from chainboot.image.spec import (
     DeviceSpec,
     DirectorySpec,
@@ -49,7 +49,7 @@ def test_everything_that_can_be_said() -> None:
     }"""
     assert ImageSpec.from_json(text, "spec.json") == ImageSpec(
         name="spec.json",
-        architecture=Architecture.S390X,
+        architecture=S390X,
         directories=(DirectorySpec("/dev", 0o755), DirectorySpec("/tmp", 0o1777)),
         files=(
             FileSpec("files[0]", "/init", 0o755, SourceFile("init")),
@@ -180,3 +180,31 @@ def test_what_is_no_spec_at_all(text: str, words: str) -> None:
     with pytest.raises(ChainbootError) as refused:
         ImageSpec.from_json(text, "s")
     assert str(refused.value) == words
+
+
+def test_one_spec_for_two_machines() -> None:
+    text = json.dumps(
+        {
+            "architecture": ["x86_64", "s390x"],
+            "kernel_modules": {
+                "required": ["ext4"],
+                "x86_64": {"required": ["ahci"]},
+                "s390x": {"required": ["zfcp"], "optional": ["ism"]},
+            },
+        }
+    )
+    first, second = ImageSpec.from_json(text, "s"), ImageSpec.from_json(text, "s", "s390x")
+    assert first.architecture is X86_64
+    assert first.kernel_modules and first.kernel_modules.required == ("ext4", "ahci")
+    assert second.architecture is S390X
+    assert second.kernel_modules and second.kernel_modules.required == ("ext4", "zfcp")
+    assert second.kernel_modules.optional == ("ism",)
+    with pytest.raises(ChainbootError, match=r"^s: architecture: the spec is not for aarch64$") as refused:
+        ImageSpec.from_json(text, "s", "aarch64")
+    assert refused.value.hint == "it is for: x86_64, s390x"
+
+
+def test_a_module_list_for_a_machine_that_does_not_exist() -> None:
+    text = json.dumps({"architecture": "x86_64", "kernel_modules": {"vax": {"required": ["ahci"]}}})
+    with pytest.raises(ChainbootError, match="vax"):
+        ImageSpec.from_json(text, "s")

@@ -12,8 +12,8 @@ from fakes import FakeRunner
 from image.elf_files import elf_file
 from image.sysroots import To, write_sysroot
 
+from chainboot.architecture import S390X, X86_64
 from chainboot.errors import ChainbootError
-from chainboot.image.architecture import Architecture
 from chainboot.image.cpio import File
 from chainboot.image.kernel_modules import IncludedModules, add_kernel_modules
 from chainboot.image.spec import KernelModulesSpec
@@ -66,7 +66,7 @@ def included(
 ) -> tuple[dict[str, str], dict[str, str], IncludedModules]:
     """The modules of the image with their reasons, its tables, and what came of it."""
     sysroot = write_sysroot(root, {f"{BASE}/{path}": content for path, content in files.items()})
-    tree = ImageTree(Architecture.X86_64)
+    tree = ImageTree(X86_64)
     spec = KernelModulesSpec("/lib/modules", release, tuple(required), tuple(optional))
     result = add_kernel_modules(spec, sysroot, tree, runner or FakeRunner(), lambda _: None)
     entries = {entry.path.removeprefix(f"{BASE}/"): entry for entry in tree.entries() if isinstance(entry.node, File)}
@@ -86,8 +86,8 @@ def test_modules_come_with_all_they_depend_on(tmp_path: Path, tables: dict[str, 
     assert found == {
         "kernel/crypto/crc32c-intel.ko": "softdep of ext4",
         "kernel/crypto/crc32c_generic.ko": "softdep of ext4",
-        "kernel/drivers/virtio-blk.ko": "kernel_modules.required[1]",
-        "kernel/fs/ext4/ext4.ko": "kernel_modules.required[0]",
+        "kernel/drivers/virtio-blk.ko": "kernel_modules.required",
+        "kernel/fs/ext4/ext4.ko": "kernel_modules.required",
         "kernel/fs/jbd2/jbd2.ko": "needed by ext4",
         "kernel/fs/mbcache.ko": found["kernel/fs/mbcache.ko"],
     }
@@ -122,13 +122,13 @@ def test_modules_come_with_all_they_depend_on(tmp_path: Path, tables: dict[str, 
 )
 def test_names_and_aliases_as_modprobe_takes_them(tmp_path: Path, wanted: str, found: list[str]) -> None:
     asked, _, _ = included(tmp_path / "root", {**MODULES, **TABLES}, [wanted])
-    assert [path for path, because in asked.items() if because == "kernel_modules.required[0]"] == found
+    assert [path for path, because in asked.items() if because == "kernel_modules.required"] == found
 
 
 def test_a_required_module_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ChainbootError) as refused:
         included(tmp_path / "root", {**MODULES, **TABLES}, ["ext4", "nvme"])
-    assert str(refused.value) == "kernel_modules.required[1]: the kernel 6.1 of the sysroot has no module nvme"
+    assert str(refused.value) == "kernel_modules.required: the kernel 6.1 of the sysroot has no module nvme"
 
 
 def test_a_dependency_that_is_not_there(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_compressed_modules_are_uncompressed_in_the_image(tmp_path: Path, suffix
     packed = {"gz": gzip.compress(plain), "xz": lzma.compress(plain), "zst": b"zstd" + plain}[suffix]
     runner = Unzstd()
     sysroot = write_sysroot(tmp_path / "root", {f"{BASE}/a.ko.{suffix}": packed})
-    tree = ImageTree(Architecture.X86_64)
+    tree = ImageTree(X86_64)
     add_kernel_modules(KernelModulesSpec("/lib/modules", None, ("a",), ()), sysroot, tree, runner, lambda _: None)
     nodes = {entry.path: entry.node for entry in tree.entries()}
     assert nodes[f"{BASE}/a.ko"] == File(0o644, plain)
@@ -191,5 +191,5 @@ def test_a_damaged_module_is_named(tmp_path: Path, suffix: str) -> None:
 
 def test_modules_of_another_machine(tmp_path: Path) -> None:
     with pytest.raises(ChainbootError) as refused:
-        included(tmp_path / "root", {"a.ko": elf_file(Architecture.S390X, modinfo=["depends="])}, ["a"])
+        included(tmp_path / "root", {"a.ko": elf_file(S390X, modinfo=["depends="])}, ["a"])
     assert str(refused.value) == f"{BASE}/a.ko is for s390x (64 bit, big endian), and the image is for x86_64"

@@ -9,8 +9,8 @@ import pytest
 from image.elf_files import elf_file
 from image.sysroots import To, write_sysroot
 
+from chainboot.architecture import AARCH64, X86_64
 from chainboot.errors import ChainbootError
-from chainboot.image.architecture import Architecture
 from chainboot.image.linkage import Linker
 from chainboot.image.tree import ImageTree
 
@@ -19,7 +19,7 @@ Files = Mapping[str, bytes | str | To]
 
 def linked(root: Path, files: Files, program: str = "/bin/a", target: str | None = None) -> dict[str, str]:
     """Files of the image and why they are there."""
-    tree = ImageTree(Architecture.X86_64)
+    tree = ImageTree(X86_64)
     Linker(write_sysroot(root, files), tree).add(program, target or program, 0o755, "programs", "the test")
     return {entry.path: entry.because for entry in tree.entries() if entry.group != "directories"}
 
@@ -99,7 +99,7 @@ def test_what_is_missing_and_who_needs_it(tmp_path: Path) -> None:
 def test_libraries_of_another_machine_are_passed_over(tmp_path: Path) -> None:
     files: dict[str, bytes] = {
         "/bin/a": elf_file(needed=("libx.so",)),
-        "/lib/x86_64-linux-gnu/libx.so": elf_file(Architecture.AARCH64),
+        "/lib/x86_64-linux-gnu/libx.so": elf_file(AARCH64),
     }
     with pytest.raises(ChainbootError) as refused:
         linked(tmp_path / "one", files)

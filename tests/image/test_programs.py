@@ -8,8 +8,8 @@ import pytest
 from image.elf_files import elf_file
 from image.sysroots import write_sysroot
 
+from chainboot.architecture import X86_64
 from chainboot.errors import ChainbootError
-from chainboot.image.architecture import Architecture
 from chainboot.image.cpio import Link
 from chainboot.image.linkage import Linker
 from chainboot.image.programs import add_programs
@@ -21,7 +21,7 @@ def added(directory: Path, *programs: ExecutableSpec) -> tuple[list[str], ImageT
     sysroot = write_sysroot(
         directory / "root", {"/sbin/e2fsck": elf_file(needed=("libz.so.1",)), "/lib/libz.so.1": elf_file()}
     )
-    tree = ImageTree(Architecture.X86_64)
+    tree = ImageTree(X86_64)
     tree.add_links([("/sbin", "usr/sbin", "test")])
     return add_programs(programs, sysroot, Linker(sysroot, tree), tree), tree
 

@@ -11,8 +11,9 @@ import pytest
 from image.elf_files import elf_file
 from image.sysroots import To, write_sysroot
 
+from chainboot.architecture import ARCHITECTURES, X86_64
 from chainboot.errors import ChainbootError
-from chainboot.image.architecture import Architecture
+from chainboot.image.architecture import is_for
 from chainboot.image.cpio import File
 from chainboot.image.linkage import Linker
 from chainboot.image.python import add_python
@@ -51,7 +52,7 @@ def spec(
 
 def built(sysroot: Sysroot, wanted: PythonSpec, packages: Mapping[str, Path]) -> tuple[dict[str, str], tuple[str, ...]]:
     """The modules of the image, beyond those of the start, with their reasons; and the notes."""
-    tree = ImageTree(Architecture.X86_64)
+    tree = ImageTree(X86_64)
     notes = add_python(wanted, sysroot, Linker(sysroot, tree), packages, lambda _: None)
     found = {
         entry.path.partition(f"/python{Path(wanted.interpreter).name[6:]}/")[2]: entry.because
@@ -200,7 +201,7 @@ def test_the_real_standard_library_starts_and_imports(tmp_path: Path) -> None:
     program = Path(sys.executable).resolve()
     # Nothing is run of a sysroot, so this machine itself will do as one.
     sysroot = Sysroot.open(Path("/"))
-    machine = next(known for known in Architecture if known.matches(program.read_bytes()))
+    machine = next(known for known in ARCHITECTURES if is_for(program.read_bytes(), known))
     first_stage = Path(__file__).parents[2] / "python" / "first-stage" / "image-spec.json"
     shipped = ImageSpec.from_json(first_stage.read_text(), first_stage.name).python
     assert shipped is not None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from image.elf_files import elf_file
 
+from chainboot.architecture import S390X, X86_64
 from chainboot.errors import ChainbootError
-from chainboot.image.architecture import Architecture
 from chainboot.image.cpio import Directory, Link
 from chainboot.image.tree import ImageTree
 
 
 def tree_with(*links: tuple[str, str]) -> ImageTree:
-    tree = ImageTree(Architecture.X86_64)
+    tree = ImageTree(X86_64)
     tree.add_links((path, to, f"link {path}") for path, to in links)
     return tree
 
@@ -47,7 +47,7 @@ def test_a_directory_keeps_its_mode_when_something_is_put_into_it() -> None:
         ("/l", b"", "/l is wanted by two, and /l is already a link to a, for link /l"),
         ("/d", b"", "/d is wanted by two, and /d is already a directory, for one"),
         ("/r/x", b"", "/r leads through more than 40 symbolic links of the image"),
-        ("/e", elf_file(Architecture.S390X), "/e is for s390x (64 bit, big endian), and the image is for x86_64"),
+        ("/e", elf_file(S390X), "/e is for s390x (64 bit, big endian), and the image is for x86_64"),
     ],
 )
 def test_what_contradicts_itself_is_refused(path: str, data: bytes, words: str) -> None:

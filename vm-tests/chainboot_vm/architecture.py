@@ -45,6 +45,17 @@ ARCHITECTURES = (
         # Nobody boots from it, and its boot ROM is a Debian package of its own.
         network_device="virtio-net-pci,romfile=",
     ),
+    Architecture(
+        name="s390x",
+        debian="s390x",
+        kernel_package="linux-image-s390x",
+        qemu="qemu-system-s390x",
+        machine=("-machine", "s390-ccw-virtio"),
+        console="ttysclp0",
+        further_console="ttysclp{}",
+        disk_device="virtio-blk-ccw",
+        network_device="virtio-net-ccw",
+    ),
 )
 
 

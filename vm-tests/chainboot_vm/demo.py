@@ -1,4 +1,4 @@
-"""`make demo`: the first stage on this terminal and over SSH, with the disk of a NixOS machine.
+"""`make demo [ARCH=s390x]`: the first stage on this terminal and over SSH, with the disk of a NixOS machine.
 
 Knows whether a person is there. With one, QEMU gets the terminal, and the command for a second terminal is printed.
 Without (a pipe, CI), nobody types: SSH answers, the default boots by itself, its console lines go to stdout, and the
@@ -42,7 +42,7 @@ def main() -> int:
         print(f"demo: [{time.monotonic() - began:5.1f} s] {what}", flush=True)
 
     person = sys.stdin.isatty() and sys.stdout.isatty()
-    arch = architecture("x86_64")
+    arch = architecture(sys.argv[1] if len(sys.argv) > 1 else "x86_64")
     sysroot = fetch(arch, say=say)
     keys = access.keys()
     settings = {"ssh_window": _WINDOW if person else _NOBODYS_WINDOW, "network_wait": _WINDOW}

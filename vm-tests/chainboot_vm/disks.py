@@ -68,7 +68,10 @@ def image(disk: Disk, sysroot: Sysroot, *, build: Path = BUILD, runner: Runner =
 
 
 def copy(made: Path, scenario: str, *, build: Path = BUILD) -> Path:
-    """A copy of the image `made` for one run of a scenario, which may write to it. It stays until the next run."""
+    """A copy of the image `made` for one run of a scenario, which may write to it. It stays until the next run.
+
+    `scenario` names whose copy it is: two that run at the same time have different names.
+    """
     target = build / "disks" / f"kept-{scenario}-{made.name}"
     for old in target.parent.glob(f"kept-{scenario}-{made.name.rpartition('-')[0]}-*"):
         old.unlink()

@@ -74,12 +74,13 @@ def initrd(
             manifest=manifest,
             run=runner,
             say=say,
+            architecture=sysroot.architecture.name,
         )
         target.with_suffix(".txt").write_text(made.describe().replace(str(fresh), str(target)) + "\n")
 
     def make_variant(fresh: Path) -> None:
         say(f"building the first stage without {', '.join(variant.without)}")
-        spec = ImageSpec.from_json(variant.spec.read_text(), variant.spec.name)
+        spec = ImageSpec.from_json(variant.spec.read_text(), variant.spec.name, sysroot.architecture.name)
         image = build_image(
             spec, variant.spec.parent, ImageSysroot.open(sysroot.root), packages, runner, lambda _: None
         )
@@ -108,6 +109,7 @@ def own_initrd(sysroot: Sysroot, additions: Sequence[AddedFile], *, say: Callabl
         run=run,
         say=say,
         additions=additions,
+        architecture=sysroot.architecture.name,
     )
     target.with_suffix(".txt").write_text(made.describe() + "\n")
     return target

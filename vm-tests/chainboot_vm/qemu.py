@@ -79,9 +79,10 @@ def command_line(
     return tuple(argv)
 
 
-def plug(arch: Architecture, number: int) -> str:
+def plug(number: int) -> str:
     """The monitor command that attaches drive `number` (counting from 0) to a running machine."""
-    return f"device_add {arch.disk_device},drive=disk{number}"
+    # QEMU's own name for the disk of whatever bus the machine has.
+    return f"device_add virtio-blk,drive=disk{number}"
 
 
 def route(number: int, network: Network) -> tuple[str, ...]:

@@ -62,14 +62,14 @@ def prepare(found: Scenario, sysroot: Sysroot, *, runner: Runner = run, say: Cal
         kernel=sysroot.kernel,
         initrd=additions.append(found.additions, initrd, keys),
         append=parameters,
-        drives=[_drive(found, disk, disks.image(disk, sysroot, runner=runner)) for disk in found.disks],
+        drives=[_drive(found, arch, disk, disks.image(disk, sysroot, runner=runner)) for disk in found.disks],
         networks=found.networks,
     )
-    return Ready(found, command, BUILD / "vm-logs" / f"{found.name}.log", keys)
+    return Ready(found, command, BUILD / "vm-logs" / f"{found.name}-{arch.name}.log", keys)
 
 
-def _drive(found: Scenario, disk: Disk, image: Path) -> qemu.Drive:
-    return qemu.Drive(disks.copy(image, found.name) if disk.kept else image, disk.attached, disk.kept)
+def _drive(found: Scenario, arch: Architecture, disk: Disk, image: Path) -> qemu.Drive:
+    return qemu.Drive(disks.copy(image, f"{found.name}-{arch.name}") if disk.kept else image, disk.attached, disk.kept)
 
 
 def perform(ready: Ready, say: Callable[[str], None]) -> Outcome:

@@ -9,7 +9,7 @@ from chainboot_vm.disks import Disk
 from chainboot_vm.nixos import Generation, Specialisation, nixos_boot, root_directories
 
 # loglevel=4 is what NixOS sets; panic= turns a payload that dies into a machine that is off, and a test that fails.
-PARAMETERS = "console=ttyS0 panic=10 loglevel=4"
+PARAMETERS = "console=ttysclp0 console=ttyS0 panic=10 loglevel=4"
 
 SPECIALISATION = Specialisation("lowpower", f"{PARAMETERS} cpufreq.default_governor=powersave")
 

@@ -48,8 +48,11 @@ def build(
     run: Runner,
     say: Callable[[str], None],
     additions: Sequence[AddedFile] = (),
+    architecture: str | None = None,
 ) -> ImageReport:
     """Build the image that the JSON file `spec_path` describes from `sysroot` and write it to `output`.
+
+    `architecture` is one of those the spec is for; without it the first of them is meant.
 
     `packages` gives or overrides the directories of the spec's Python packages. `additions` are files beyond the
     spec, see access.py. `manifest` gets a JSON list of everything in the image. Raises a `ChainbootError` that names
@@ -62,7 +65,7 @@ def build(
         raise ChainbootError(f"the image spec {spec_path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ChainbootError(f"the image spec {spec_path} is not UTF-8") from error
-    spec = ImageSpec.from_json(text, spec_path.name)
+    spec = ImageSpec.from_json(text, spec_path.name, architecture)
     image = build_image(spec, spec_path.parent, Sysroot.open(sysroot), packages, run, say, additions)
     how = (
         compression.value
@@ -73,7 +76,7 @@ def build(
     written = write_archive(pack((entry.path, entry.node) for entry in image.entries), output, compression, level, run)
     report = ImageReport(
         output=output,
-        architecture=spec.architecture.value,
+        architecture=spec.architecture.name,
         release=image.release,
         compression=how,
         groups=group_sizes(image.entries),

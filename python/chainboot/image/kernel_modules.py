@@ -39,17 +39,13 @@ def add_kernel_modules(
         raise ChainbootError(f"kernel_modules.release: {directory} is not in the sysroot {sysroot.root}")
     index = ModuleIndex.read(sysroot, directory, release, run, say)
     selection = _Selection(index)
-    for position, wanted in enumerate(spec.required):
-        if not selection.add(wanted, f"kernel_modules.required[{position}]"):
+    for wanted in spec.required:
+        if not selection.add(wanted, "kernel_modules.required"):
             raise ChainbootError(
-                f"kernel_modules.required[{position}]: the kernel {release} of the sysroot has no module {wanted}",
+                f"kernel_modules.required: the kernel {release} of the sysroot has no module {wanted}",
                 hint="neither by name nor by alias, nor built in; is the whole kernel package unpacked?",
             )
-    absent = [
-        wanted
-        for position, wanted in enumerate(spec.optional)
-        if not selection.add(wanted, f"kernel_modules.optional[{position}]")
-    ]
+    absent = [wanted for wanted in spec.optional if not selection.add(wanted, "kernel_modules.optional")]
     # modprobe looks here and nowhere else, wherever the sysroot keeps its modules.
     target = f"/lib/modules/{release}"
     for name in sorted(selection.because):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from chainboot.errors import ChainbootError
-from chainboot.image.architecture import is_elf
+from chainboot.image.architecture import is_elf, is_for, library_directories
 from chainboot.image.elf import Linkage, read_linkage
 from chainboot.image.sysroot import Sysroot, join
 from chainboot.image.tree import ImageTree
@@ -78,7 +78,7 @@ class Linker:
             directories = (
                 *inherited,
                 *_expand(linkage.runpath, self._origin(thing)),
-                *(_SearchPath(path, path) for path in self.tree.architecture.library_directories),
+                *(_SearchPath(path, path) for path in library_directories(self.tree.architecture)),
             )
             for needed in linkage.needed:
                 searched = (_root(needed),) if "/" in needed else directories
@@ -99,14 +99,14 @@ class Linker:
             if not self.sysroot.is_file(path):
                 continue
             data = self.sysroot.read(path)
-            if not self.tree.architecture.matches(data):
+            if not is_for(data, self.tree.architecture):
                 other_machine = True  # ld.so goes on, too: a 32-bit library may lie in /usr/lib
                 continue
             target = needed if exact else join(directory.image, needed)
             self.located.setdefault(needed, path)
             placed = self.tree.add_file(target, 0o755, data, LIBRARIES, f"needed by {asker.image}")
             return [(_Object(path, placed, inherited), read_linkage(data, path))]
-        found = f"is in the sysroot only for another machine than {self.tree.architecture.value}"
+        found = f"is in the sysroot only for another machine than {self.tree.architecture.name}"
         raise ChainbootError(
             f"{needed} is needed by {asker.sysroot} and {found if other_machine else 'is not in the sysroot'}",
             hint=f"looked in {' '.join(dict.fromkeys(path.sysroot for path in searched)) or 'nothing'};"

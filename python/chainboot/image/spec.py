@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from chainboot.image.architecture import Architecture
+from chainboot.architecture import ARCHITECTURES, Architecture, find
 from chainboot.image.json_value import JsonValue
 
 
@@ -107,7 +107,10 @@ class PythonSpec:
 
 @dataclass(frozen=True, slots=True)
 class KernelModulesSpec:
-    """Kernel modules by name or alias, as modprobe takes them. `release` is None for the only one in `directory`."""
+    """Kernel modules by name or alias, as modprobe takes them. `release` is None for the only one in `directory`.
+
+    What the spec names for other machines only is not in it.
+    """
 
     directory: str
     release: str | None
@@ -117,7 +120,7 @@ class KernelModulesSpec:
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """Everything in one image. `name` is the spec file's name as errors show it."""
+    """Everything in one image for one machine. `name` is the spec file's name as errors show it."""
 
     name: str
     architecture: Architecture
@@ -130,24 +133,28 @@ class ImageSpec:
     kernel_modules: KernelModulesSpec | None = None
 
     @classmethod
-    def from_json(cls, text: str, name: str) -> ImageSpec:
-        """Read a spec from JSON; `name` is the file's name for errors, which name the place: `files[3].mode: ...`."""
+    def from_json(cls, text: str, name: str, architecture: str | None = None) -> ImageSpec:
+        """Read a spec from JSON; `name` is the file's name for errors, which name the place: `files[3].mode: ...`.
+
+        `architecture` is one that the spec allows; without it the first of them is taken.
+        """
         root = JsonValue.parse(text, name)
         members = root.members(
             ["architecture", "directories", "files", "links", "device_nodes", "executables", "python", "kernel_modules"]
         )
         python = members.get("python")
         modules = members.get("kernel_modules")
+        machine = _architecture(_required(root, members, "architecture"), architecture)
         return cls(
             name=name,
-            architecture=_architecture(_required(root, members, "architecture")),
+            architecture=machine,
             directories=tuple(_directory(item) for item in _items(members, "directories")),
             files=tuple(_file(item) for item in _items(members, "files")),
             links=tuple(_link(item) for item in _items(members, "links")),
             device_nodes=tuple(_device(item) for item in _items(members, "device_nodes")),
             executables=tuple(_executable(item) for item in _items(members, "executables")),
             python=_python(python) if python else None,
-            kernel_modules=_kernel_modules(modules) if modules else None,
+            kernel_modules=_kernel_modules(modules, machine) if modules else None,
         )
 
 
@@ -165,12 +172,21 @@ def _strings(members: dict[str, JsonValue], key: str) -> tuple[str, ...]:
     return members[key].strings() if key in members else ()
 
 
-def _architecture(value: JsonValue) -> Architecture:
-    name = value.string()
-    known = [architecture.value for architecture in Architecture]
-    if name not in known:
-        value.refuse(f"unknown architecture {name!r}", hint=f"known are: {', '.join(known)}")
-    return Architecture(name)
+def _architecture(value: JsonValue, wanted: str | None) -> Architecture:
+    allowed = {row.name: row for row in map(_machine, value.items() if isinstance(value.raw, list) else (value,))}
+    if not allowed:
+        value.refuse("no architecture is named")
+    if wanted is not None and wanted not in allowed:
+        value.refuse(f"the spec is not for {wanted}", hint=f"it is for: {', '.join(allowed)}")
+    return allowed[wanted or next(iter(allowed))]
+
+
+def _machine(value: JsonValue) -> Architecture:
+    row = find(value.string())
+    if row is None:
+        known = ", ".join(row.name for row in ARCHITECTURES)
+        value.refuse(f"unknown architecture {value.string()!r}", hint=f"known are: {known}")
+    return row
 
 
 def _absolute(value: JsonValue) -> str:
@@ -281,14 +297,17 @@ def _package(value: JsonValue) -> PackageSpec:
     return PackageSpec(value.path, name.string(), members["path"].string() if "path" in members else None)
 
 
-def _kernel_modules(value: JsonValue) -> KernelModulesSpec:
-    members = value.members(["directory", "release", "required", "optional"])
+def _kernel_modules(value: JsonValue, machine: Architecture) -> KernelModulesSpec:
+    names = [row.name for row in ARCHITECTURES]
+    members = value.members(["directory", "release", "required", "optional", *names])
+    only = {name: members[name].members(["required", "optional"]) for name in names if name in members}
+    mine = only.get(machine.name, {})
     release = members.get("release")
     if release is not None and ("/" in release.string() or release.string() in (".", "..")):
         release.refuse(f"{release.string()!r} is not a kernel release")
     return KernelModulesSpec(
         directory=_absolute(members["directory"]) if "directory" in members else "/lib/modules",
         release=release.string() if release else None,
-        required=_strings(members, "required"),
-        optional=_strings(members, "optional"),
+        required=_strings(members, "required") + _strings(mine, "required"),
+        optional=_strings(members, "optional") + _strings(mine, "optional"),
     )

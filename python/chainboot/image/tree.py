@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from chainboot.architecture import Architecture
 from chainboot.errors import ChainbootError
-from chainboot.image.architecture import Architecture, require_architecture
+from chainboot.image.architecture import require_architecture
 from chainboot.image.cpio import Device, Directory, File, Link, Node
 
 _MAX_LINKS = 40  # as the kernel: path_resolution(7)
