@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from chainboot.settings import FILE, KEYS, Key, Settings, read_settings
+from chainboot.settings import FILE, KEYS, Key, Settings, field_names, read_settings
 
-EXAMPLES = {"kernel syntax": "dhcp", "names": "eth0,eth1", "role": "view", "0 or 1": "1"}
+EXAMPLES = {
+    "kernel syntax": "dhcp",
+    "names": "eth0,eth1",
+    "role": "view",
+    "0 or 1": "1",
+    "devices": "dasd:0.0.0100:readonly=1,zfcp:1900",
+    "identifier": "0123456789ab",
+}
 
 
 def example(key: Key) -> str:
@@ -23,7 +30,8 @@ def test_defaults_and_the_last_value_counts() -> None:
 
 
 def test_every_field_can_be_set_in_both_places_and_is_in_the_table() -> None:
-    assert [key.name for key in KEYS] == [field.name for field in fields(Settings)]
+    assert [key.field for key in KEYS] == [field.name for field in fields(Settings)]
+    assert field_names() == {key.name for key in KEYS}
     for key in KEYS:
         value = example(key)
         for settings, complaints in (
@@ -31,7 +39,7 @@ def test_every_field_can_be_set_in_both_places_and_is_in_the_table() -> None:
             read_settings(f"# a comment\n\n  {key.name} = {value}  \n", []),
         ):
             assert complaints == ()
-            assert str(getattr(settings, key.name)) == value
+            assert str(getattr(settings, key.field)) == value
 
 
 def test_the_command_line_wins_over_the_file() -> None:
@@ -56,7 +64,13 @@ def test_the_kernels_own_ip_parameters_win_and_add_up() -> None:
         ("ssh_port=70000", "ssh_port=70000 was ignored: it wants a port, from 1 to 65535"),
         ("ssh_role=root", "ssh_role=root was ignored: it wants one of view, boot, edit, admin, none"),
         ("ssh_volume_keys=2", "ssh_volume_keys=2 was ignored: it wants 0 or 1"),
+        ("ip", "ip= was ignored: it wants a value after ="),
+        ("interfaces", "interfaces= was ignored: it wants a value after ="),
+        ("s390x.devices", "s390x.devices= was ignored: it wants a value after ="),
+        ("installed=0123456789aB", "installed=0123456789aB was ignored: it wants 12 hexadecimal digits, or nothing"),
+        ("installed=01234", "installed=01234 was ignored: it wants 12 hexadecimal digits, or nothing"),
         ("speed=9", "speed is no setting of chainboot"),
+        ("s390x_devices=dasd:100", "s390x_devices is no setting of chainboot"),
     ],
 )
 def test_a_bad_setting_costs_itself(text: str, complaint: str) -> None:
@@ -66,9 +80,23 @@ def test_a_bad_setting_costs_itself(text: str, complaint: str) -> None:
     assert read_settings(f"{text}\nretry_timeout_ds=9", []) == (settings, (f"{FILE}: {complaint}",))
 
 
+def test_a_bad_device_costs_itself_and_the_last_value_counts() -> None:
+    settings, complaints = read_settings(
+        "s390x.devices=dasd:200", ["chainboot.s390x.devices=dasd:100,dasd:xyz,qeth:600"]
+    )
+    assert settings == Settings(s390x_devices="dasd:100,dasd:xyz,qeth:600")
+    assert complaints == (
+        "chainboot.s390x.devices: dasd:xyz was ignored: xyz is not a bus id such as 0.0.0100",
+    )  # fmt: skip
+    assert read_settings("s390x.devices=dasd:xyz", ["chainboot.s390x.devices="]) == (
+        Settings(),
+        (f"{FILE}: s390x.devices: dasd:xyz was ignored: xyz is not a bus id such as 0.0.0100",),
+    )
+
+
 def test_the_readme_has_every_setting_with_its_default() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     for key in KEYS:
         (row,) = [line for line in readme.splitlines() if line.startswith(f"| `{key.name}` |")]
-        default = getattr(Settings(), key.name)
+        default = getattr(Settings(), key.field)
         assert row.endswith(f"| {default if default != '' else 'empty'} |")

@@ -1,4 +1,4 @@
-"""What differs between the machines that chainboot runs on: one row for each. Pure, and knows nothing else of chainboot.
+"""What differs between the machines that chainboot runs on: one row for each. Pure; knows nothing else of chainboot.
 
 Sources: ELF gABI, chapter 4 (e_machine, EI_DATA); Linux drivers/s390/char (con3215.c, sclp_vt220.c, sclp_tty.c,
 tty3270.c) and Documentation/admin-guide/kernel-parameters.rst (`console=`, `conmode=`).
@@ -14,7 +14,8 @@ class Architecture:
     """One row.
 
     `name` is what `uname -m` says, `elf_machine` e_machine of an ELF header, `byte_order` is `little` or `big` as
-    `int.from_bytes` takes it. `console` is the usual serial console as the kernel parameter `console=` names it.
+    `int.from_bytes` takes it, `bits` are those of an address, and `triplet` names Debian's library directories.
+    `console` is the usual serial console as the kernel parameter `console=` names it.
     `line_consoles` are how the names of terminals start that show whole lines only and send no cursor keys.
     `panic_stops` says that a panic ends in a machine that stands still, whatever `panic=` says, unless the firmware's
     panic action is set. `device_tree` says that kexec takes a device tree.
@@ -27,6 +28,13 @@ class Architecture:
     line_consoles: tuple[str, ...] = ()
     panic_stops: bool = False
     device_tree: bool = False
+    bits: int = 64
+    multiarch: str = ""
+
+    @property
+    def triplet(self) -> str:
+        """Debian's multiarch name (https://wiki.debian.org/Multiarch/Tuples)."""
+        return self.multiarch or f"{self.name}-linux-gnu"
 
 
 X86_64 = Architecture("x86_64", elf_machine=62, byte_order="little", console="ttyS0")
@@ -42,7 +50,18 @@ S390X = Architecture(
 )
 AARCH64 = Architecture("aarch64", elf_machine=183, byte_order="little", console="ttyAMA0", device_tree=True)
 
-ARCHITECTURES = (X86_64, S390X, AARCH64)
+RISCV64 = Architecture("riscv64", elf_machine=243, byte_order="little", console="ttyS0", device_tree=True)
+ARMV7L = Architecture(
+    "armv7l",
+    elf_machine=40,
+    byte_order="little",
+    console="ttyS0",
+    device_tree=True,
+    bits=32,
+    multiarch="arm-linux-gnueabihf",
+)
+
+ARCHITECTURES = (X86_64, S390X, AARCH64, RISCV64, ARMV7L)
 
 
 def find(name: str) -> Architecture | None:

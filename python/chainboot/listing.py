@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainboot.boot.candidate import BootFile, Candidate
+from chainboot.boot.consoles import added
 from chainboot.boot.kernel import KernelImage
 from chainboot.boot.plan import BootPlan, Concatenate, EndSessions, Step
 from chainboot.boot.volume import Configuration, normalise
@@ -18,8 +19,10 @@ from chainboot.text import clip, printable, width
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 
-def list_json(configurations: Sequence[Configuration], among: Sequence[Candidate]) -> Json:
-    """The object that `list --json` prints."""
+def list_json(
+    configurations: Sequence[Configuration], among: Sequence[Candidate], objections: Sequence[str] | None = None
+) -> Json:
+    """The object that `list --json` prints. `objections`: why this machine can boot nothing at all; None: not asked."""
     default = next((candidate for candidate in among if candidate.default), None)
     return {
         "default": default.entry.label if default else None,
@@ -32,6 +35,7 @@ def list_json(configurations: Sequence[Configuration], among: Sequence[Candidate
             for diagnostic in configuration.menu.diagnostics
         ],
         "entries": [entry_json(candidate) for candidate in among],
+        **({} if objections is None else {"objections": list(objections)}),
     }
 
 
@@ -134,6 +138,7 @@ def show_json(candidate: Candidate, image: KernelImage, objections: Sequence[str
         },
         "files": [_file_json(role, file) for role, file in _files(candidate)],
         "objections": list(objections),
+        "added": added(candidate, candidate.boot_cmdline) or None,
     }
 
 
@@ -154,6 +159,7 @@ def plan_json(plan: BootPlan, objections: Sequence[str]) -> Json:
         "cmdline": plan.cmdline,
         **{name: [_step_json(step) for step in steps] for name, steps in plan.phases()},
         "objections": list(objections),
+        "notes": list(plan.notes),
     }
 
 
@@ -238,7 +244,9 @@ def show_text(candidate: Candidate, image: KernelImage, objections: Sequence[str
         facts.append((role, file.path if file.problem else f"{file.path} ({file.size} bytes)"))
     if image.version:
         facts.append(("kernel version", image.version))
-    facts.append(("command line", candidate.cmdline))
+    facts.append(("command line", candidate.boot_cmdline))
+    note = added(candidate, candidate.boot_cmdline)
+    facts += [("note", note)] if note else []
     facts += [("help", line.strip()) for line in entry.help]
     facts += [("kept as it is", line) for line in entry.unknown]
     facts += [("cannot boot", reason) for reason in objections]

@@ -8,7 +8,9 @@ same way.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+
+from chainboot.devices import parse as parse_devices
 
 PREFIX = "chainboot."
 FILE = "/etc/chainboot.conf"
@@ -35,16 +37,24 @@ class Settings:
     ssh_role: str = "admin"
     ssh_volume_keys: int = 0
     console_idle: int = 600
+    s390x_devices: str = ""
+    installed: str = ""
+    add_console: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A row of the table: the field of `Settings`, what it takes, its help, and the largest number it can be."""
+    """A row of the table: the setting's name, what it takes, its help, and the largest number it can be."""
 
     name: str
     value: str
     help: str
     most: int = 10**8 - 1
+
+    @property
+    def field(self) -> str:
+        """The field of `Settings`: a dot in the name, which says what machines it is for, is no part of a field's."""
+        return self.name.replace(".", "_")
 
 
 KEYS = (
@@ -68,7 +78,17 @@ KEYS = (
     Key("ssh_role", "role", "what a key without a role of its own may do: view, boot, edit, admin; none: nothing"),
     Key("ssh_volume_keys", "0 or 1", "1: authorized_keys in the directory chainboot of the boot volume count too", 1),
     Key("console_idle", "seconds", "after how long without a key a person at a console has left; 0: never"),
+    Key("s390x.devices", "devices", "what is set online on IBM Z before disks are looked for, separated by commas"),
+    Key(
+        "installed",
+        "identifier",
+        "the first stage that the machine's loader started, as `chainboot install` names it; set by its entry",
+    ),
+    Key("add_console", "0 or 1", "1: an entry whose command line names no console gets the first stage's own", 1),
 )
+
+# What takes any text; of devices each has to make sense, but costs only itself.
+_TEXTS = ("kernel syntax", "names", "devices")
 
 _WANTED = {
     "tenths of a second": "a whole number, in tenths of a second",
@@ -76,6 +96,8 @@ _WANTED = {
     "port": "a port, from 1 to 65535",
     "role": f"one of {', '.join(ROLES)}, none",
     "0 or 1": "0 or 1",
+    "identifier": "12 hexadecimal digits, or nothing",
+    **dict.fromkeys(_TEXTS, "a value after ="),
 }
 
 
@@ -100,7 +122,9 @@ def read_settings(file: str, words: Iterable[str]) -> tuple[Settings, tuple[str,
         if key is None:
             complaints.append(f"{place}{name} is no setting of chainboot")
         elif equals and (accepted := _accept(key, value)) is not None:
-            settings = replace(settings, **{name: accepted})  # type: ignore[arg-type]  # _accept knows the type
+            settings = replace(settings, **{key.field: accepted})  # type: ignore[arg-type]  # _accept knows the type
+            if key.value == "devices":
+                complaints += (f"{place}{name}: {mistake}" for mistake in parse_devices(value)[1])
         else:
             complaints.append(f"{place}{name}={value} was ignored: it wants {_WANTED[key.value]}")
     # The kernel's own parameter is the more usual one, and where both stand, somebody typed it for this boot.
@@ -111,8 +135,10 @@ def read_settings(file: str, words: Iterable[str]) -> tuple[Settings, tuple[str,
 
 def _accept(key: Key, value: str) -> int | str | None:
     """The value of a setting, or None where it makes no sense."""
-    if key.value in ("kernel syntax", "names"):
+    if key.value in _TEXTS:
         return value
+    if key.value == "identifier":
+        return value if not value or (len(value) == 12 and set(value) <= set("0123456789abcdef")) else None
     if key.value == "role":
         return value if value in (*ROLES, "none") else None
     if not (value.isascii() and value.isdigit() and len(value) < 9):
@@ -123,4 +149,4 @@ def _accept(key: Key, value: str) -> int | str | None:
 
 def field_names() -> frozenset[str]:
     """The names of all settings."""
-    return frozenset(field.name for field in fields(Settings))
+    return frozenset(key.name for key in KEYS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chainboot.boot.cmdline import join, split, values
+from chainboot.boot.cmdline import join, split, values, with_parameters
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,24 @@ def test_values_come_in_order_and_end_at_init_s_own_words() -> None:
     assert values(text, "console") == ("tty0", "ttyS0,9600")
     assert values(text, "x.y_z") == ("a b", "c")
     assert values(text, "quiet") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "longer"),
+    [
+        ("", "x=1"),
+        ("a  b ", "a  b x=1"),
+        ("a -- b  c", "a x=1 -- b  c"),
+        ("-- b", "x=1 -- b"),
+        ("a --", "a x=1 --"),
+        ("a --b c--", "a --b c-- x=1"),
+        ('a="b -- c" -- d', 'a="b -- c" x=1 -- d'),
+        ("a\t--\tb", "a x=1 --\tb"),
+    ],
+)
+def test_parameters_are_put_before_the_words_of_init(text: str, longer: str) -> None:
+    assert with_parameters(text, "x=1") == longer
+    assert values(longer, "x") == ("1",)
 
 
 def test_join_leaves_out_what_is_empty() -> None:

@@ -231,6 +231,19 @@ assert ran == []
     )
 
 
+def test_names_with_a_blank_are_known_again(tmp_path: Path) -> None:
+    apart(
+        tmp_path / "a b",
+        """
+new(base + "/root")
+mount("-o", "bind", base + "/root", disk("vda"))
+look()
+assert ran == ["mount -o remount,bind,ro,nodev,nosuid,noexec none /m/vda"], ran
+assert not read_only("/root")
+""",
+    )
+
+
 def test_two_views_of_one_file_system_are_not_taken_for_a_person(tmp_path: Path) -> None:
     apart(
         tmp_path,

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from chainboot.boot.enter import ENTERED, LEFT, Mounted, System, enter
+from chainboot.boot.enter import ENTERED, LEFT, System, enter
 from chainboot.boot.enter_plan import EnterPlan, deepest_first, make_plan
 from chainboot.boot.fstab import Device
+from chainboot.boot.mounts import Mounted
 from chainboot.boot.root import Mount, Root
 from chainboot.boot.volume import Volume
 from chainboot.errors import RefusedError

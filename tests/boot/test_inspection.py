@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kernels import arm64_image, bzimage, s390x_image
+from kernels import arm64_image, bzimage, s390x_image, vmlinux
 from nixos import extlinux_conf, generation, label, usual_conf, write_root
 
 from chainboot.boot.candidate import candidates
@@ -68,6 +68,16 @@ def test_a_good_configuration_has_no_finding(tmp_path: Path, nixos_root: Path) -
             "the kernel image is cut off: 1030 bytes of 1040 [unusable-kernel]",
         ),
         (
+            "LINUX ../damaged\nAPPEND root=x",
+            ":3:7: error: a cannot be booted: /boot/damaged: "
+            "the kernel image is damaged: it has no S390EP at 0x10008 [unusable-kernel]",
+        ),
+        (
+            "LINUX ../vmlinux-s390x\nAPPEND root=x",
+            ":3:7: error: a cannot be booted: /boot/vmlinux-s390x: the file is an ELF vmlinux, "
+            "and kexec on s390x wants the raw image that is built from it [unusable-kernel]",
+        ),
+        (
             f"LINUX ../vmlinuz\nAPPEND root={'x' * 2100}",
             ":4:8: error: the command line of a has 2105 bytes; its kernel takes 2047 [command-line-too-long]",
         ),
@@ -97,9 +107,13 @@ def test_a_good_configuration_has_no_finding(tmp_path: Path, nixos_root: Path) -
     ],
 )
 def test_files(tmp_path: Path, body: str, line: str | None) -> None:
-    found = lines(
-        check(disk(tmp_path, body, GOOD.replace("INITRD ../initrd\n", ""), short=bzimage()[:1030], empty=b""))
-    )
+    files = {
+        "short": bzimage()[:1030],
+        "damaged": s390x_image().replace(b"S390EP", b"S390E\0"),
+        "vmlinux_s390x": vmlinux(0x16, big=True),
+        "empty": b"",
+    }
+    found = lines(check(disk(tmp_path, body, GOOD.replace("INITRD ../initrd\n", ""), **files)))
     assert [each for each in found if "no-initrd" not in each] == ([line] if line else [])
 
 

@@ -29,8 +29,91 @@ def test_a_failed_load_touches_nothing_and_leaves_nothing_loaded() -> None:
     runner = FakeRunner({"kexec -a -l": Completed((), 255, stderr="Cannot determine the file type of /k\n")})
     with pytest.raises(RefusedError) as raised:
         perform(PLAN, runner, print)
-    assert str(raised.value) == ("x was not booted: kexec exited with 255: Cannot determine the file type of /k")
+    assert str(raised.value) == (
+        "x was not booted: this kexec-tools does not know such a kernel image (2.0.28 was the first for zboot) "
+        "(kexec exited with 255: Cannot determine the file type of /k)"
+    )
+    assert raised.value.hint == "the command was: kexec -a -l /k"
     assert runner.commands == [LOAD, ("kexec", "-u")]
+
+
+OFF = "the running kernel does not allow it: it is locked down and boots only signed kernels, or kexec is off"
+UNSIGNED = "the running kernel boots only signed kernels, and this one has no signature"
+UNREADABLE = "the running kernel boots only signed kernels, and cannot read the signature of this one"
+MEMORY = "there is not enough free memory for kernel and initrd"
+PLACE = "kernel and initrd do not fit into the places in memory where they belong"
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("kexec_file_load failed: Operation not permitted", OFF),
+        ("kexec_load failed: Operation not permitted", OFF),
+        ("kexec_file_load failed: No data available", UNSIGNED),
+        ("kexec_file_load failed: Key was rejected by service", f"{UNSIGNED}, or one that does not fit"),
+        (
+            "kexec_file_load failed: Required key not available",
+            "the kernel is signed with a key that the running kernel does not know",
+        ),
+        ("kexec_file_load failed: Package not installed", UNREADABLE),
+        ("kexec_file_load failed: Bad message", UNREADABLE),
+        ("kexec_file_load failed: Accessing a corrupted shared library", UNREADABLE),
+        ("kexec_file_load failed: Message too long", UNREADABLE),
+        ("kexec_file_load failed: Device or resource busy", "another kernel is being loaded right now"),
+        ("kexec_load failed: Device or resource busy", "another kernel is being loaded right now"),
+        ("kexec_file_load failed: Cannot allocate memory", MEMORY),
+        ("kexec_load failed: Cannot allocate memory", MEMORY),
+        ("kexec_file_load failed: Cannot assign requested address", PLACE),
+        ("kexec_load failed: Cannot assign requested address", PLACE),
+        ("Could not find a free area of memory of 0x7000 bytes...", PLACE),
+        ("Invalid memory segment 0x100000 - 0x1ffffff", PLACE),
+        (
+            "kexec_load failed: Permission denied",
+            "a rule of the running kernel (IMA) wants signed kernels, and cannot check this one",
+        ),
+        (
+            "kexec_load failed: Invalid argument",
+            "the running kernel refuses it; do kernel and initrd need more than half of all memory?",
+        ),
+        ("kexec_load failed: Exec format error", "the running kernel does not take this kind of kernel image"),
+        ("kexec_load failed: Function not implemented", "the running kernel has no kexec"),
+    ],
+)
+def test_what_kexec_says_of_a_failed_load_is_put_into_words_and_kept(said: str, meaning: str) -> None:
+    runner = FakeRunner({"kexec -a -l": Completed((), 255, stderr=f"something before\n{said}\n")})
+    with pytest.raises(RefusedError) as raised:
+        load(PLAN, runner)
+    assert str(raised.value) == f"x was not booted: {meaning} (kexec exited with 255: something before / {said})"
+
+
+@pytest.mark.parametrize(
+    "said", ["kexec_load failed: Is a directory", "failed: Bad message", "mine failed: Bad message"]
+)
+def test_what_is_not_known_is_said_as_it_is(said: str) -> None:
+    runner = FakeRunner({"kexec -a -l": Completed((), 1, stderr=said)})
+    with pytest.raises(RefusedError) as raised:
+        load(PLAN, runner)
+    assert str(raised.value) == f"x was not booted: kexec exited with 1: {said}"
+
+
+def test_the_table_of_segments_does_not_push_the_reason_out_of_sight() -> None:
+    rows = "".join(f"segment[{row}].buf   = 0x55\nsegment[{row}].bufsz = 0x1000\n" for row in range(16))
+    said = (
+        f"kexec_load failed: Device or resource busy\nentry       = 0x10000 flags = 0x160000\nnr_segments = 16\n{rows}"
+    )
+    runner = FakeRunner({"kexec -a -l": Completed((), 255, stderr=said)})
+    with pytest.raises(RefusedError) as raised:
+        load(PLAN, runner)
+    assert str(raised.value) == (
+        "x was not booted: another kernel is being loaded right now "
+        "(kexec exited with 255: kexec_load failed: Device or resource busy)"
+    )
+
+
+def test_what_a_failed_load_says_drives_no_terminal() -> None:
+    runner = FakeRunner({"kexec -a -l": Completed((), 1, stderr="no\x1b[2J")})
+    with pytest.raises(RefusedError, match="x was not booted: kexec exited with 1: no\N{REPLACEMENT CHARACTER}"):
+        load(PLAN, runner)
 
 
 def test_a_mount_that_stays_is_said_and_does_not_stop_the_boot() -> None:

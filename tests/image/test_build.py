@@ -273,3 +273,11 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ChainbootError) as refused:
         write_archive([b"a"], tmp_path / "none" / "image", Compression.NONE, None, FakeRunner())
     assert str(refused.value) == f"{tmp_path / 'none' / 'image'} cannot be written: No such file or directory"
+
+
+@pytest.mark.parametrize(("config", "noted"), [("CONFIG_KEXEC=y\n", False), ("CONFIG_MODULES=y\n", True)])
+def test_a_kernel_that_cannot_start_another_one_is_noted(tmp_path: Path, config: str, noted: bool) -> None:
+    directory = prepare(tmp_path / "a")
+    write_sysroot(directory / "root", {"/boot/config-6.1": config})
+    notes = [note for note in built(directory).notes if note.startswith("/boot/config-6.1: this kernel cannot start")]
+    assert bool(notes) == noted

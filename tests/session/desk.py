@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from session.sessions import CONSOLE, HOST, Machine, Script, Sitting
 
+from chainboot.errors import ChainbootError
 from chainboot.session.console import Console
 from chainboot.session.events import Event
 from chainboot.session.person import Person
@@ -14,9 +15,19 @@ class Desk(Sitting):
     """A session with a menu over a machine."""
 
     def __init__(
-        self, machine: Machine, script: Script, person: Person = CONSOLE, *, settings: Settings | None = None
+        self,
+        machine: Machine,
+        script: Script,
+        person: Person = CONSOLE,
+        *,
+        settings: Settings | None = None,
+        consoles: str = "",
     ) -> None:
         super().__init__(machine, person, settings=settings)
+        self.host = HOST
+        self.departure.host = lambda: self.host
+        self.problems: list[str] = []
+        self.asked: list[str] = []
         self.shells = 0
         self.slept = 0
         self.console = Console(
@@ -27,11 +38,20 @@ class Desk(Sitting):
             rescue=self.shell,
             open_terminal=script.open,
             say=self.say,
-            host=lambda: HOST,
+            consoles=consoles,
+            problems=lambda: tuple(self.problems),
+            ask=self.ask,
+            host=lambda: self.host,
             sleep=self.sleep,
             sys_block=str(machine.path / "sys"),
             mounts=str(machine.path / "m"),
         )
+
+    def ask(self, words: str) -> tuple[str, ...]:
+        self.asked.append(words)
+        if words == "hold":
+            raise ChainbootError("Not so fast.")
+        return ("an answer", "with a \x1b[2J")
 
     def shell(self) -> int:
         self.shells += 1

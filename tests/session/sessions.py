@@ -119,6 +119,7 @@ class Sitting:
             self.say,
             machine.runtime,
             owned=owned,
+            installed=self.settings.installed,
             clock=lambda: machine.clock(),
             host=lambda: HOST,
             detach=self.detached.append,

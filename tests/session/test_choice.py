@@ -8,6 +8,7 @@ import pytest
 from nixos import KERNEL, SYSTEM, extlinux_conf, generation, label, usual_conf, write_root
 
 from chainboot.boot.candidate import Candidate, candidates
+from chainboot.boot.consoles import with_consoles
 from chainboot.boot.volume import Configuration, Volume, read_configuration
 from chainboot.session.choice import Autoboot, autoboot, identity, menu_items, remarks
 from chainboot.settings import Settings
@@ -44,6 +45,31 @@ def test_an_entry_that_failed_to_load_is_passed_over(tmp_path: Path) -> None:
     assert autoboot(found, among, SETTINGS, failed) == Autoboot(
         3, 50, "nixos-default cannot boot: kexec exited with 255. nixos-42-hardened is next.", default=3
     )
+
+
+def test_where_nothing_can_be_booted_not_one_entry_is_tried(tmp_path: Path) -> None:
+    found = read(tmp_path, usual_conf(-10))
+    unable = ("the running kernel has no kexec",)
+    assert autoboot(*found, SETTINGS, {}, unable) == Autoboot(
+        None, None, "Nothing boots by itself: the running kernel has no kexec.", default=1
+    )
+
+
+def test_a_console_that_is_added_is_in_the_line_and_said(tmp_path: Path) -> None:
+    _found, among = read(tmp_path, "LABEL a\nLINUX ../nixos/k\nAPPEND quiet\n\nLABEL b\nAPPEND console=hvc0\nLINUX k\n")
+    bare, named = menu_items(with_consoles(among, "console=ttyS0"))
+    assert bare.cmdline == "quiet console=ttyS0"
+    assert bare.note == "console=ttyS0 was added: the entry names none (setting add_console)"
+    assert f"note  {bare.note}" in bare.detail
+    assert (named.cmdline, named.note) == ("console=hvc0", "")
+    assert not any("note" in line for line in named.detail)
+
+
+def test_arguments_of_ontimeout_count_before_a_console_is_added(tmp_path: Path) -> None:
+    conf = f"DEFAULT a\nONTIMEOUT a {{}}\nLABEL a\nLINUX ../nixos/{KERNEL}\nAPPEND quiet\n"
+    for arguments, cmdline in (("x", "quiet x console=ttyS0"), ("console=hvc0", "quiet console=hvc0")):
+        found, among = read(tmp_path / arguments, conf.format(arguments))
+        assert autoboot(found, with_consoles(among, "console=ttyS0"), SETTINGS, {}).cmdline == cmdline
 
 
 def test_waiting_for_ever_stays_waiting_for_ever(tmp_path: Path) -> None:

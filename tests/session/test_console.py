@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from kernels import arm64_image
 from nixos import KERNEL, usual_conf
 from session.desk import Desk, sit
-from session.sessions import ANNA, SERVED, Machine, Script, Sitting
+from session.sessions import ANNA, HOST, SERVED, Machine, Script, Sitting
 
+from chainboot.boot.preflight import host_objections, host_remarks
 from chainboot.process import Completed
 from chainboot.session.console import NOT_BOOTED
 from chainboot.session.departure import BOOTING
-from chainboot.session.events import EndOfInput, Key
+from chainboot.session.events import Ask, EndOfInput, Key
 from chainboot.session.output import TerminalGone
 from chainboot.settings import Settings
 
@@ -48,6 +50,70 @@ def test_a_default_that_does_not_load_gives_way_to_the_next_by_itself(tmp_path: 
     ]
     assert "No entry is left that could boot by itself." in script.messages[-1]
     assert script.seen[-1].endswith("waiting")
+
+
+def test_where_nothing_can_be_booted_no_entry_is_tried_and_it_is_said(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, usual_conf(10))
+    desk, script = sit(machine, (), (), (), (Key("Enter"),))
+    desk.host = replace(HOST, kexec_supported=False)
+    desk.serve()
+    why = host_objections(desk.host)[0]
+    assert [act for act in desk.acts() if "timer" in act] == []
+    assert script.messages[0] == f"Nothing boots by itself: {why}."
+    assert script.states[0].banner == (why,)
+    assert script.seen[-1].endswith("waiting")
+    # A person who tries all the same is told.
+    assert f"{NOT_BOOTED}: nixos-default cannot boot: {why}" in desk.said
+    assert machine.loads() == []
+
+
+# -- what is added, asked and told
+
+
+def test_an_entry_that_names_no_console_gets_one(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, f"TIMEOUT 10\nLABEL a\nLINUX ../nixos/{KERNEL}\nAPPEND quiet\n")
+    script = Script(machine)
+    desk = Desk(machine, script, consoles="console=ttyS0")
+    desk.serve()
+    assert machine.loads()[0] == "--command-line=quiet console=ttyS0"
+    assert desk.said[:2] == [
+        f"{BOOTING} a: a",
+        "chainboot: console=ttyS0 was added: the entry names none (setting add_console)",
+    ]
+
+
+def test_a_line_that_was_edited_is_taken_as_edited(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, f"LABEL a\nLINUX ../nixos/{KERNEL}\nAPPEND quiet\n")
+    script = Script(machine, (Key("e"), Key("C-u"), Key("x"), Key("Enter")))
+    desk = Desk(machine, script, consoles="console=ttyS0")
+    desk.serve()
+    assert machine.loads() == ["--command-line=x"]
+    assert not any("was added" in line for line in desk.said)
+
+
+def test_a_request_in_words_is_answered_and_the_menu_is_back(tmp_path: Path) -> None:
+    desk, script = sit(Machine(tmp_path), (Ask("status"),), (Ask("hold"),))
+    desk.serve()
+    assert desk.asked == ["status", "hold"]
+    assert desk.said[:2] == ["an answer", "with a \N{REPLACEMENT CHARACTER}[2J"]
+    assert script.messages[-1] == "Not so fast."
+    assert script.states[-1].attached, "whoever asks is there"
+
+
+def test_what_is_wrong_now_is_in_the_banner_now(tmp_path: Path) -> None:
+    desk, script = sit(Machine(tmp_path, usual_conf(0)), until=60)
+    script.happens = lambda: desk.problems.append("dasd 0.0.0100 is not online") if script.asked == 2 else None
+    desk.serve()
+    assert script.states[0].banner == ()
+    assert script.states[-1].banner == ("dasd 0.0.0100 is not online",)
+
+
+def test_what_this_machine_will_refuse_is_in_the_banner(tmp_path: Path) -> None:
+    desk, script = sit(Machine(tmp_path, usual_conf(0)), until=20)
+    desk.host = replace(HOST, secure_ipl=True)
+    desk.serve()
+    assert script.states[-1].banner == host_remarks(desk.host)
+    assert len(script.states[-1].banner) == 1
 
 
 def test_the_next_entry_has_its_window_and_not_the_one_that_ssh_gets(tmp_path: Path) -> None:

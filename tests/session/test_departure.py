@@ -22,6 +22,7 @@ from session.sessions import (
 )
 
 from chainboot.boot.candidate import Candidate, candidates
+from chainboot.boot.consoles import with_consoles
 from chainboot.boot.plan import PATIENCE, BootPlan, EndSessions
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.process import Completed, Runner
@@ -29,6 +30,7 @@ from chainboot.session.choice import Autoboot, identity
 from chainboot.session.departure import BOOTING, CLOSING
 from chainboot.session.output import TerminalGone
 from chainboot.session.person import Person
+from chainboot.settings import Settings
 
 TOLD = f"{BOOTING} nixos-default: NixOS - Default"
 STILL_HERE = "nixos-default was started, but this kernel is still running"
@@ -52,6 +54,45 @@ def load_of(machine: Machine) -> tuple[str, ...]:
     nixos = f"{machine.disk}/boot/nixos"
     line = entry(machine).cmdline
     return ("kexec", "-a", "-l", f"{nixos}/{KERNEL}", f"--initrd={nixos}/{INITRD}", f"--command-line={line}")
+
+
+# -- the console that is added
+
+
+def bare(machine: Machine) -> Candidate:
+    """The only entry, which names no console and is to get one."""
+    return with_consoles([entry(machine)], "console=ttyS0")[0]
+
+
+def long_line(length: int) -> str:
+    return f"LABEL a\nLINUX ../nixos/{KERNEL}\nAPPEND {'x' * length}\n"
+
+
+LIMIT = 2047  # of the kernel that `nixos` writes, in bytes
+
+
+@pytest.mark.parametrize(
+    ("length", "fits"), [(10, True), (LIMIT - len(" console=ttyS0"), True), (LIMIT, False), (LIMIT + 1, True)]
+)
+def test_what_is_added_never_keeps_an_entry_from_booting(tmp_path: Path, length: int, fits: bool) -> None:
+    machine = Machine(tmp_path, long_line(length))
+    sitting = Sitting(machine)
+    candidate = bare(machine)
+    reason = sitting.departure.boot(candidate, None, machine.discover())
+    if length > LIMIT:  # it is the entry's own line that is too long
+        longer = len(candidate.boot_cmdline)
+        assert reason.endswith(f"the command line has {longer} bytes, and this kernel takes {LIMIT}")
+        assert machine.loads() == []
+        return
+    line = candidate.boot_cmdline if fits else candidate.cmdline
+    assert machine.loads() == [f"--command-line={line}"]
+    assert any("was added" in line for line in sitting.said) is fits
+
+
+def test_a_line_that_a_person_typed_is_taken_as_it_is(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, long_line(3))
+    Sitting(machine).departure.boot(bare(machine), "single", machine.discover())
+    assert machine.loads() == ["--command-line=single"]
 
 
 # -- a console
@@ -339,3 +380,41 @@ def test_after_a_boot_that_failed_nothing_boots_at_once(tmp_path: Path) -> None:
     deadline = there.overview.look(decided, (), 0).deadline_ds
     assert deadline is not None
     assert deadline > machine.now
+
+
+# -- that this first stage works
+
+INSTALLED = "0123456789ab"
+
+
+def proved(machine: Machine) -> Path:
+    home = machine.disk / "boot/chainboot/first-stage" / INSTALLED
+    home.mkdir(parents=True)
+    return home / "proved"
+
+
+def test_a_boot_leaves_the_mark_that_this_first_stage_works(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    mark = proved(machine)
+    sitting = Sitting(machine, settings=Settings(installed=INSTALLED))
+    boot(sitting)
+    assert mark.exists()
+    assert not any("not marked" in line for line in sitting.acts())
+
+
+def test_neither_a_failed_load_nor_a_restart_proves_anything(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, answers={"kexec -a -l": Completed((), 255, stderr="cannot load")})
+    mark = proved(machine)
+    boot(Sitting(machine, settings=Settings(installed=INSTALLED)))
+    Sitting(machine, settings=Settings(installed=INSTALLED)).departure.power("reboot")
+    assert not mark.exists()
+
+
+def test_a_mark_that_cannot_be_left_keeps_nobody_here(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, answers={"umount": Completed((), 32, stderr="target is busy")})
+    mark = proved(machine)
+    here = Sitting(machine, settings=Settings(installed=INSTALLED))
+    boot(here)
+    assert not mark.exists()
+    assert any(f"first stage {INSTALLED} was not marked as one that works" in line for line in here.acts())
+    assert ("kexec", "-e") in machine.commands

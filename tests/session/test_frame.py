@@ -233,3 +233,13 @@ def test_many_entries_are_drawn_without_looking_at_all_of_them() -> None:
     items = entries(1000)
     state = after(menu(items=items), "G")
     assert any("1000" in line for line in render(state, 80, 24).lines)
+
+
+def test_the_editor_says_what_was_added_where_there_is_room() -> None:
+    state = after(menu(items=(replace(entry(1), note=f"console=ttyS0 was added {HOSTILE}"),)), "e")
+    assert render(state, 80, 24).lines[1].startswith("console=ttyS0 was added a\ufffd[2Jb")
+    assert not any("was added" in line for line in render(state, 80, 9).lines)
+    for rows in range(1, 30):
+        frame = render(state, 80, rows)
+        assert len(frame.lines) <= max(rows - 1, 0)
+        assert frame.cursor is None or frame.cursor[0] < len(frame.lines)

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
+from dataclasses import replace
 
 import pyte
 import pytest
 from session.emulator import Pty, expected, settled
-from session.menus import after, menu, sized
+from session.menus import after, entry, menu, sized
 
 from chainboot.errors import ChainbootError
 from chainboot.session.events import Boot, Event, Key, Resize
@@ -186,6 +188,56 @@ def test_ctrl_d_on_a_terminal_is_not_the_end_of_everything(pty: Pty, monkeypatch
         assert terminal.events(10) == (Key("q"),)
         pty.type(b"2\n")
         assert terminal.events(10) == (Boot(2),)
+
+
+def not_canonical(pty: Pty) -> None:
+    """The terminal as the drivers of 3215 and of the SCLP set it up: lines come whole, and nothing else is done."""
+    attributes = termios.tcgetattr(pty.slave)
+    attributes[3] &= ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(pty.slave, termios.TCSANOW, attributes)
+
+
+def test_an_end_of_input_that_is_a_character_is_one(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    not_canonical(pty)
+    with open_terminal(pty.slave, pty.slave) as terminal:
+        terminal.draw(menu())
+        pty.type(b"\x042\n")
+        assert terminal.events(10) == (Key("q"),)
+        assert terminal.events(10) == (Boot(2),)
+
+
+def test_an_end_of_input_in_the_editor_boots_nothing(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    pty.type(b"e 2\n\x042\n")
+    with open_terminal(pty.slave, pty.slave) as terminal:
+        assert run_menu(menu(), terminal, lambda: 1000) == Choice(Action.BOOT, 2)
+
+
+def test_an_interrupt_takes_back_what_was_typed(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    not_canonical(pty)
+    with open_terminal(pty.slave, pty.slave) as terminal:
+        terminal.draw(menu())
+        pty.type(b"pow")
+        assert terminal.events(1) == ()
+        interrupting = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        interrupting.start()
+        assert terminal.events(100) == (Key("C-c"),)
+        pty.type(b"2\n")
+        assert terminal.events(10) == (Boot(2),)
+
+
+def test_long_lines_are_broken_where_the_console_would_break_words(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    termios.tcsetwinsize(pty.slave, (0, 0))
+    long = replace(entry(1), title=" ".join(["gener\u00e4tion"] * 20))
+    with open_terminal(pty.slave, pty.slave) as terminal:
+        terminal.draw(menu(items=(long,)))
+    pty.receive()
+    rows = pty.sent.decode("ascii").split("\r\n")
+    assert max(map(len, rows)) <= 79
+    assert " ".join(row.strip() for row in rows).count("gener?tion") == 20
 
 
 def test_numbered_lines_end_when_the_terminal_hangs_up(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from session.menus import COMMAND_LINE, HOSTILE, after, entry, menu
 
-from chainboot.session.events import Boot, Edit, EndOfInput, Event, Key, Replace, Surroundings, Tick
+from chainboot.session.events import Ask, Boot, Edit, EndOfInput, Event, Key, Replace, Surroundings, Tick
 from chainboot.session.lines import NEW_COMMAND_LINE, PROMPT, LineMenu, announce, help_text, listing, parse
 from chainboot.session.loop import run_menu
 from chainboot.session.screen import EDITING, READY, Abilities, Action, Choice, ScreenState
@@ -65,6 +65,57 @@ def test_a_line(line: str, events: tuple[Event, ...]) -> None:
 def test_a_line_that_means_nothing_is_answered_and_stops_the_countdown(line: str, answer: str) -> None:
     command = parse(line, menu())
     assert (command.events, command.answer) == ((UNKNOWN,), answer)
+
+
+FULL = Abilities(can_ask=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("show 3", "show 3"),
+        ("SHOW 3", "show 3"),
+        ("show", "show"),
+        ("plan nixos-41-default", "plan nixos-41-default"),
+        ("status", "status"),
+        ("log", "log"),
+        ("hold", "hold"),
+        ("resume", "resume"),
+        (" REBOOT ", "reboot"),
+        ("poweroff", "poweroff"),
+        ("boot 3 --append 'a b'", "boot 3 --append 'a b'"),
+        ("B 3 --append A", "boot 3 --append A"),
+    ],
+)
+def test_a_line_that_is_a_verb(line: str, words: str) -> None:
+    command = parse(line, menu(abilities=FULL))
+    assert (command.events, command.answer) == ((Ask(words),), "")
+    assert after(menu(abilities=FULL), *command.events).choice == Choice(Action.ASK, words=words)
+
+
+def test_where_verbs_are_not_to_be_had_they_are_no_commands() -> None:
+    for line in ("status", "reboot", "boot 3 --append x"):
+        assert parse(line, menu()).events == (UNKNOWN,)
+    assert after(menu(), Ask("reboot")).choice is None
+
+
+def test_capitals_name_an_entry_where_only_one_is_meant() -> None:
+    assert parse("NIXOS-41-DEFAULT", menu()).events == (Boot(2),)
+    assert parse("B NIXOS-41-DEFAULT", menu()).events == (Boot(2),)
+    state = menu(items=(replace(entry(1), label="a"), replace(entry(2), label="A"), replace(entry(4), label="bB")))
+    assert parse("A", state).events == (Boot(2),)
+    assert parse("Bb", state).events == (Boot(4),)
+    state = menu(items=(replace(entry(1), label="ab"), replace(entry(2), label="AB")))
+    assert parse("Ab", state).events == (UNKNOWN,)
+
+
+def test_a_line_to_edit_says_what_was_added_to_it() -> None:
+    state = menu(items=(replace(entry(1), note="console=ttyS0 was added"),))
+    assert announce(state, after(state, "e"), answering=True)[:3] == [
+        "The command line is:",
+        COMMAND_LINE,
+        "console=ttyS0 was added",
+    ]
 
 
 def test_a_command_wins_over_a_label_and_a_number_over_both() -> None:
@@ -124,7 +175,13 @@ STOPPED = f"{READY}: 5 entries, default nixos-default, countdown stopped"
     [
         (menu(), menu(), False, []),
         (after(menu(), "Unknown"), after(menu(), "Unknown"), True, [PROMPT_LINE, STOPPED]),
-        (menu(), after(menu(), Tick(1010)), False, [f"{READY}: 5 entries, default nixos-default, booting in 4 s"]),
+        (menu(), after(menu(), Tick(1010)), False, []),
+        (
+            menu(timeout_ds=110),
+            after(menu(timeout_ds=110), Tick(1010)),
+            False,
+            [f"{READY}: 5 entries, default nixos-default, booting in 10 s"],
+        ),
         (menu(timeout_ds=90), after(menu(timeout_ds=90), Tick(1010)), False, []),
         (
             menu(),
@@ -175,9 +232,9 @@ def test_words_that_do_nothing_here_are_not_offered() -> None:
 
 
 WORDS = {
-    "can_boot": {"N, LABEL, b N, b LABEL", "an empty line"},
-    "can_edit": {"e N, e LABEL"},
-    "can_shell": {"s"},
+    "can_boot": {"N, LABEL, b N, b LABEL", "an empty line", "hold, resume", "reboot"},
+    "can_edit": {"e N, e LABEL", "boot N --append TEXT"},
+    "can_shell": {"s", "poweroff"},
     "can_rescan": {"r"},
     "can_quit": {"q"},
 }
@@ -190,9 +247,15 @@ def test_the_help_has_no_word_that_does_nothing_here(ability: str) -> None:
         printed = announce(state, state, answering=True)
         return {line.partition("  ")[0] for line in printed[: printed.index("Any line stops the countdown.") + 1]}
 
-    everything = words(can_quit=True)
-    assert everything == {word for each in WORDS.values() for word in each} | {"l", "Any line stops the countdown."}
-    assert everything - words(**{"can_quit": True, ability: False}) == WORDS[ability]
+    everything = words(can_quit=True, can_ask=True)
+    for_all = {"l", "show N, plan N", "status, log", "Any line stops the countdown."}
+    assert everything == {word for each in WORDS.values() for word in each} | for_all
+    assert everything - words(**{"can_quit": True, "can_ask": True, ability: False}) == WORDS[ability]
+
+
+def test_a_menu_without_verbs_offers_none() -> None:
+    offered = {line.split()[0] for line in help_text(Abilities())}
+    assert not offered & {"show", "status,", "hold,", "reboot", "poweroff", "boot"}
 
 
 def test_the_countdown_is_told_at_few_moments() -> None:
@@ -202,7 +265,7 @@ def test_the_countdown_is_told_at_few_moments() -> None:
         state = after(before, Tick(now))
         told += [line.rpartition(" in ")[2] for line in announce(before, state, answering=False)]
         before = state
-    assert told == ["60 s", "30 s", "20 s", "10 s", "5 s", "4 s", "3 s", "2 s", "1 s"]
+    assert told == ["60 s", "30 s", "10 s", "5 s"]
 
 
 def test_hostile_text_is_printed_harmless() -> None:
@@ -284,15 +347,15 @@ def test_a_line_without_end_is_cut() -> None:
 
 def test_a_session_prints_whole_lines_and_the_countdown() -> None:
     session = Session(b"", ended=False)
-    session.run(menu(2, timeout_ds=20))
+    session.run(menu(2, timeout_ds=60))
     assert session.printed == [
         "chainboot: NixOS",
         "  1  NixOS - Default  (default)",
         "  2  NixOS - Configuration 41 (2024-05-02 - 24.05)",
-        "Booting in 2 s: nixos-default. Any key stops the countdown.",
+        "Booting in 6 s: nixos-default. Any key stops the countdown.",
         PROMPT_LINE,
-        f"{READY}: 2 entries, default nixos-default, booting in 2 s",
-        f"{READY}: 2 entries, default nixos-default, booting in 1 s",
+        f"{READY}: 2 entries, default nixos-default, booting in 6 s",
+        f"{READY}: 2 entries, default nixos-default, booting in 5 s",
     ]
 
 

@@ -12,7 +12,7 @@ from types import FrameType
 import pytest
 from session.emulator import Pty
 
-from chainboot.session.output import Output, TerminalGone, speak
+from chainboot.session.output import Output, TerminalGone, line_cells, speak
 
 
 def take(fd: int) -> bytes:
@@ -40,6 +40,33 @@ def test_what_does_not_go_at_once_goes_later_and_nothing_is_lost() -> None:
     assert got + take(read) == text
     assert output.push()
     assert os.get_blocking(write)
+
+
+@pytest.mark.parametrize(
+    ("term", "columns", "cells"),
+    [("dumb", 0, 79), ("", 100, 99), (None, 80, 79), ("dumb", 5, 20), ("vt220", 0, None), ("linux", 100, None)],
+)
+def test_lines_are_broken_on_a_terminal_that_only_prints(
+    pty: Pty, term: str | None, columns: int, cells: int | None
+) -> None:
+    termios.tcsetwinsize(pty.slave, (24 if columns else 0, columns))
+    assert line_cells(pty.slave, term) == cells
+
+
+def test_a_pipe_gets_its_lines_whole() -> None:
+    read, write = os.pipe()
+    assert line_cells(write, "dumb") is None
+    output = Output(write)
+    output.write_line("word " * 100)
+    assert take(read) == b"word " * 100 + b"\n"
+
+
+def test_a_line_is_broken_at_its_blanks_and_an_empty_one_is_kept() -> None:
+    read, write = os.pipe()
+    output = Output(write, 10)
+    for line in ("  1  a b c d e f", "", "x" * 25, "short"):
+        output.write_line(line)
+    assert take(read) == b"  1  a b c\nd e f\n\nxxxxxxxxxx\nxxxxxxxxxx\nxxxxx\nshort\n"
 
 
 def test_draining_a_reader_that_never_reads_ends() -> None:

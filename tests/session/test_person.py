@@ -42,10 +42,10 @@ def test_a_name_over_ssh(comment: str, environment: dict[str, str], name: str) -
 @pytest.mark.parametrize(
     ("role", "abilities", "may"),
     [
-        (Role.VIEW, Abilities(False, False, False, False, True), "look"),
-        (Role.BOOT, Abilities(True, True, False, False, True), "look and boot an entry"),
-        (Role.EDIT, Abilities(True, True, False, True, True), "look, boot an entry and change its command line"),
-        (Role.ADMIN, Abilities(True, True, True, True, True), "do everything, and open a shell"),
+        (Role.VIEW, Abilities(False, False, False, False, True, True), "look"),
+        (Role.BOOT, Abilities(True, True, False, False, True, True), "look and boot an entry"),
+        (Role.EDIT, Abilities(True, True, False, True, True, True), "look, boot an entry and change its command line"),
+        (Role.ADMIN, Abilities(True, True, True, True, True, True), "do everything, and open a shell"),
     ],
 )
 def test_the_menu_offers_what_the_key_may_do(role: Role, abilities: Abilities, may: str) -> None:
@@ -57,7 +57,7 @@ def test_the_menu_offers_what_the_key_may_do(role: Role, abilities: Abilities, m
 def test_at_a_console_everything_may_be_done_but_there_is_nothing_to_quit_to() -> None:
     person = at_console("ttyS0")
     assert person == Person("somebody at ttyS0", Role.ADMIN, remote=False)
-    assert person.abilities() == Abilities(True, True, True, True, False)
+    assert person.abilities() == Abilities(True, True, True, True, False, True)
     assert person.facts() == ()
 
 

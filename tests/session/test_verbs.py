@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from nixos import INITRD, KERNEL, usual_conf
-from session.sessions import ANNA, BORIS, CONSOLE, SERVED, VERA, Machine, Sitting
+from session.sessions import ANNA, BORIS, CONSOLE, HOST, SERVED, VERA, Machine, Sitting
 
+from chainboot.boot.preflight import host_objections
 from chainboot.boot.sysappend import NO_STRINGS
 from chainboot.errors import NotFoundError, RefusedError
 from chainboot.listing import Json
@@ -25,7 +26,7 @@ PAGE = Path(__file__).parents[2] / "docs/json.md"
 class Client(Sitting):
     """Somebody who asks for one verb after the other."""
 
-    def __init__(self, machine: Machine, person: Person = ANNA) -> None:
+    def __init__(self, machine: Machine, person: Person = ANNA, *, consoles: str = "") -> None:
         super().__init__(machine, person)
         self.verbs = Verbs(
             run=machine.runner,
@@ -36,6 +37,8 @@ class Client(Sitting):
             strings=NO_STRINGS,
             memory=lambda: (512 << 20, 400 << 20),
             complaints=("chainboot.x is no setting of chainboot",),
+            consoles=consoles,
+            problems=lambda: ("dasd 0.0.0100 is not online",),
         )
 
     def ask(self, text: str) -> Answer:
@@ -122,6 +125,57 @@ def test_a_plan_is_what_booting_would_run(machine: Machine) -> None:
     assert machine.acts() == []
 
 
+BARE = f"LABEL a\nLINUX ../nixos/{KERNEL}\nAPPEND quiet\n"
+ADDED = "console=ttyS0 was added: the entry names none (setting add_console)"
+
+
+def test_a_console_that_is_added_is_said_everywhere(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, BARE, reach=SERVED)
+    client = Client(machine, consoles="console=ttyS0")
+    assert f"command line:    quiet console=ttyS0\nnote:            {ADDED}\n" in client.ask("show 1").text
+    shown = client.json("show 1 --json")
+    assert (shown["cmdline"], shown["added"]) == ("quiet", ADDED)
+    assert f"\n  note: {ADDED}\n" in client.ask("plan 1").text
+    plan = client.json("plan 1 --json")
+    assert (plan["cmdline"], plan["notes"]) == ("quiet console=ttyS0", [ADDED])
+    assert client.json("plan 1 --append x --json")["cmdline"] == "quiet x console=ttyS0"
+    own = client.json("plan 1 --append console=hvc0 --json")
+    assert (own["cmdline"], own["notes"]) == ("quiet console=hvc0", [])
+    assert client.json("plan 1 --cmdline single --json")["cmdline"] == "single"
+    assert client.json("boot 1 --json")["cmdline"] == "quiet console=ttyS0"
+    assert machine.loads() == ["--command-line=quiet console=ttyS0"]
+    assert f"chainboot: {ADDED}" in client.said
+
+
+def test_nothing_is_added_where_that_is_not_set(machine: Machine) -> None:
+    client = Client(machine)
+    assert client.json("show 1 --json")["added"] is None
+    assert client.json("plan 1 --json")["notes"] == []
+    assert "note" not in client.ask("show 1").text
+
+
+def test_a_machine_that_can_boot_nothing_says_so(machine: Machine) -> None:
+    client = Client(machine)
+    assert client.json("list --json")["objections"] == []
+    client.departure.host = lambda: replace(HOST, kexec_supported=False)
+    why = host_objections(client.departure.host())[0]
+    assert client.json("list --json")["objections"] == [why]
+    status = client.json("status --json")
+    assert (status["countdown"], status["boots_by_itself"]) == ("never", None)
+    problems = status["problems"]
+    assert isinstance(problems, list)
+    assert problems[0] == why
+    assert "dasd 0.0.0100 is not online" in problems
+
+
+def test_what_this_machine_will_refuse_is_a_problem(machine: Machine) -> None:
+    client = Client(machine)
+    client.departure.host = lambda: replace(HOST, secure_ipl=True)
+    problems = client.json("status --json")["problems"]
+    assert isinstance(problems, list)
+    assert problems[0] == "this machine was started by secure IPL: it boots only signed kernels that it trusts"
+
+
 def test_boot_leaves_and_says_what_boots(machine: Machine) -> None:
     client = Client(machine)
     answer = client.json("boot 2 --append single --json")
@@ -162,7 +216,7 @@ def test_status_is_one_look_and_stops_nothing(machine: Machine) -> None:
     found = client.json("status --json")
     assert (found["countdown"], found["seconds_left"], found["boots_by_itself"]) == ("running", 20, "nixos-default")
     assert found["you"] == {"name": VERA.name, "role": "view"}
-    assert found["problems"] == ["chainboot.x is no setting of chainboot"]
+    assert found["problems"] == ["chainboot.x is no setting of chainboot", "dasd 0.0.0100 is not online"]
     assert found["attached"] == []
     assert console.presence.others() == ()
     assert "boots nixos-default in 20 s" in client.ask("status").text

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from chainboot.boot.cmdline import join
+from chainboot.boot.cmdline import join, with_parameters
 from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
 from chainboot.boot.sysappend import NO_STRINGS, SystemStrings, words
 from chainboot.boot.volume import Configuration, PathError, file_type, normalise
@@ -33,7 +33,10 @@ class BootFile:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An entry that a person can point at. `index` counts from 1 over all configurations of the machine."""
+    """An entry that a person can point at. `index` counts from 1 over all configurations of the machine.
+
+    `cmdline` is the entry's own; `consoles` are the words `console=...` that it gets beside them (see `consoles`).
+    """
 
     index: int
     configuration: Configuration
@@ -43,6 +46,12 @@ class Candidate:
     initrds: tuple[BootFile, ...]
     fdt: BootFile | None
     cmdline: str
+    consoles: str = ""
+
+    @property
+    def boot_cmdline(self) -> str:
+        """The command line that its kernel gets."""
+        return with_parameters(self.cmdline, self.consoles) if self.consoles else self.cmdline
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -60,8 +69,8 @@ class Candidate:
         """What the header of the kernel says; raises `PathError` where the file cannot be read."""
         if self.kernel is None or self.kernel.problem:
             return KernelImage(None, "nothing", problem="there is no kernel to look at")
-        head = self.configuration.volume.read(self.kernel.path, HEAD_SIZE)
-        return inspect(head, self.kernel.size)
+        volume, path = self.configuration.volume, self.kernel.path
+        return inspect(volume.read(path, HEAD_SIZE), self.kernel.size, lambda at, length: volume.read(path, length, at))
 
 
 def candidates(configurations: Iterable[Configuration], system: SystemStrings = NO_STRINGS) -> tuple[Candidate, ...]:

@@ -110,7 +110,7 @@ def _objections(candidate: Candidate) -> tuple[str, ...]:
         machine = candidate.image().machine
     except PathError as error:
         return (f"kernel: {error.message}",)
-    anywhere = replace(read_host(), machine=machine or "", memory_available=None)
+    anywhere = replace(read_host(), machine=machine or "", memory_available=None, memory_total=None)
     return objections(candidate, candidate.cmdline, anywhere)
 
 

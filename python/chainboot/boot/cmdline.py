@@ -43,6 +43,22 @@ def values(text: str, name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def with_parameters(text: str, words: str) -> str:
+    """`text` with `words` at the end of what the kernel reads: before `--`, behind which all is for init."""
+    end = len(text)
+    quoted = False
+    start = 0  # of the word that is being read
+    for position, char in enumerate(f"{text} "):
+        if char == '"':
+            quoted = not quoted
+        if char in _BLANKS and not quoted:
+            if text[start:position] == "--":
+                end = start
+                break
+            start = position + 1
+    return join(text[:end].rstrip(_BLANKS), words, text[end:])
+
+
 def join(*parts: str) -> str:
     """Command-line parts one after the other, with one blank between those that hold anything."""
     return " ".join(part for part in parts if part)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from chainboot.boot.mounts import read_mounts
 from chainboot.boot.volume import Configuration, Volume, find_configurations, read_configuration
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
@@ -148,11 +149,9 @@ def _keep_read_only(target: str, run: Runner, mounts: str) -> None:
 
 def _is_mounted_elsewhere(target: str, mounts: str) -> bool:
     """Whether the file system that is mounted at `target` is also mounted outside of `mounts`."""
-    # proc_pid_mountinfo(5): the third field is the device number of the file system, the fifth the mount point.
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        places = [(fields[2], fields[4]) for fields in (line.split(" ") for line in file)]
-    numbers = {number for number, place in places if place == target}
-    return any(number in numbers and not place.startswith(f"{mounts}/") for number, place in places)
+    table = read_mounts()
+    numbers = {each.number for each in table if each.path == target}
+    return any(each.number in numbers and not each.path.startswith(f"{mounts}/") for each in table)
 
 
 def mount_arguments(device: str, kind: str, target: str, *, write: bool = False) -> tuple[str, ...]:

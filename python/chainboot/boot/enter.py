@@ -13,13 +13,13 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
 from chainboot.boot.discovery import block_devices, probe
 from chainboot.boot.enter_plan import EnterPlan, Step, deepest_first
 from chainboot.boot.fstab import Device, as_device
+from chainboot.boot.mounts import Mounted, read_mounts
 from chainboot.boot.volume import file_type
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.process import Runner
@@ -42,22 +42,12 @@ class Interact(Protocol):
     def __call__(self, argv: Sequence[str], *, extra_env: dict[str, str] | None = None) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Mounted:
-    """A line of proc_pid_mountinfo(5): where, and the device number of the file system, as it stands there."""
-
-    path: str
-    number: str
-
-
 class System:
     """What this module asks the kernel, one method for each question, so that a test can answer it."""
 
     def mounts(self) -> tuple[Mounted, ...]:
         """Every mount, in the kernel's order."""
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-            rows = [line.split(" ") for line in file]
-        return tuple(Mounted(_decode(row[4]), row[2]) for row in rows)
+        return read_mounts()
 
     def writable(self, path: str) -> bool:
         """Whether what is mounted there can be written to: mount(8) falls back to read-only by itself."""
@@ -231,13 +221,6 @@ def _unmount_patiently(argv: Sequence[str], run: Runner, system: System) -> None
             return
         system.wait()
     run(argv, check=True, timeout=_PATIENCE)
-
-
-def _decode(path: str) -> str:
-    """mountinfo writes blanks, tabs, line feeds and backslashes as octal numbers."""
-    for code in ("\\040", "\\011", "\\012", "\\134"):
-        path = path.replace(code, chr(int(code[1:], 8)))
-    return path
 
 
 def _tell(say: Callable[[str], None], text: str) -> None:

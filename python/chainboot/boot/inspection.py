@@ -141,9 +141,10 @@ class _Inspection:
 
     def _image(self, kernel: BootFile) -> KernelImage:
         if kernel.path not in self._images:
+            volume, path = self._configuration.volume, kernel.path
             try:
-                head = self._configuration.volume.read(kernel.path, HEAD_SIZE)
-                self._images[kernel.path] = inspect(head, kernel.size)
+                head = volume.read(path, HEAD_SIZE)
+                self._images[path] = inspect(head, kernel.size, lambda at, length: volume.read(path, length, at))
             except PathError as error:
                 self._images[kernel.path] = KernelImage(None, "nothing", problem=error.message)
         return self._images[kernel.path]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chainboot import architecture
 from chainboot.boot.candidate import Candidate
+from chainboot.boot.consoles import added
 from chainboot.errors import RefusedError
 from chainboot.process import pasteable
 from chainboot.settings import RUNTIME
@@ -13,9 +15,6 @@ from chainboot.text import printable
 # A cpio archive starts at a multiple of 4 bytes (kernel Documentation/driver-api/early-userspace/
 # buffer-format.rst); zero bytes between archives are skipped.
 INITRD_ALIGNMENT = 4
-
-# Architectures whose kernels take a device tree from the loader; the others ignore FDT lines.
-_DEVICE_TREE = frozenset({"aarch64", "armv7l", "riscv64"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,8 @@ PATIENCE = 5
 class BootPlan:
     """What one boot does, in this order: load, teardown, execute.
 
-    Nothing outside memory changes before the load has succeeded, so a failed load leaves the menu alive.
+    Nothing outside memory changes before the load has succeeded, so a failed load leaves the menu alive. `notes` are
+    sentences about what differs from the configuration.
     """
 
     label: str
@@ -81,6 +81,7 @@ class BootPlan:
     load: tuple[Step, ...]
     teardown: tuple[Command | EndSessions, ...]
     execute: tuple[Command, ...]
+    notes: tuple[str, ...] = ()
 
     def phases(self) -> tuple[tuple[str, tuple[Step, ...]], ...]:
         """The phases by name, in the order in which they run."""
@@ -88,7 +89,7 @@ class BootPlan:
 
     def describe(self) -> str:
         """Exactly what would run, for a person: the output of `--dry-run`. Ends in a line feed."""
-        lines = [f"boot {self.label}: {self.title}"]
+        lines = [f"boot {self.label}: {self.title}", *(f"  note: {note}" for note in self.notes)]
         for name, steps in self.phases():
             lines += [f"  {name}:", *(f"    {step.describe()}" for step in steps)] if steps else []
         return "".join(f"{printable(line)}\n" for line in lines)
@@ -113,7 +114,7 @@ def make_plan(
     if candidate.reasons or candidate.kernel is None:
         why = "; ".join(candidate.reasons)
         raise RefusedError(f"{candidate.entry.label} cannot be booted: {why}", position=candidate.entry.position)
-    cmdline = candidate.cmdline if cmdline is None else cmdline
+    cmdline = candidate.boot_cmdline if cmdline is None else cmdline
     load: list[Step] = []
     initrds = [file.host for file in candidate.initrds]
     if len(initrds) > 1 or any(file.skip for file in candidate.initrds):
@@ -125,7 +126,8 @@ def make_plan(
     # -a: kexec_file_load, which signature checks need, and kexec_load where the kernel has no other (kexec(8)).
     argv = ["kexec", "-a", "-l", candidate.kernel.host]
     argv += [f"--initrd={path}" for path in initrds]
-    if candidate.fdt is not None and candidate.fdt.host and machine in _DEVICE_TREE:
+    row = architecture.find(machine)
+    if candidate.fdt is not None and candidate.fdt.host and row is not None and row.device_tree:
         argv.append(f"--dtb={candidate.fdt.host}")
     argv.append(f"--command-line={cmdline}")
     load.append(Command(tuple(argv)))
@@ -136,6 +138,7 @@ def make_plan(
         load=tuple(load),
         teardown=teardown(unmount, sessions=sessions),
         execute=(Command(("systemctl", "kexec")) if systemd else Command(("kexec", "-e")),),
+        notes=tuple(filter(None, [added(candidate, cmdline)])),
     )
 
 

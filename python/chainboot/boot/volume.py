@@ -85,8 +85,8 @@ class Volume:
                 done.append(part)
         return "/" + "/".join(done)
 
-    def read(self, path: str, limit: int) -> bytes:
-        """At most `limit` bytes of the file that `path` leads to; raises `PathError`."""
+    def read(self, path: str, limit: int, at: int = 0) -> bytes:
+        """At most `limit` bytes, from byte `at` on, of the file that `path` leads to; raises `PathError`."""
         real = self.follow(path)
         try:
             # O_NONBLOCK: a FIFO or a device in place of a file must not hang the menu.
@@ -95,6 +95,7 @@ class Volume:
                 mode = os.fstat(descriptor).st_mode
                 if not stat.S_ISREG(mode):
                     raise PathError(f"{real} is {file_type(mode)}, not a file")
+                os.lseek(descriptor, at, os.SEEK_SET)
                 chunks: list[bytes] = []
                 while limit > 0 and (chunk := os.read(descriptor, min(limit, 1 << 20))):
                     chunks.append(chunk)

@@ -28,7 +28,7 @@ nothing-bootable: no entry of the machine can be booted
 default-unbootable: the default entry cannot be booted
 missing-file: a kernel or initrd does not exist, is no file, or leads out of the volume
 not-a-kernel: the file that LINUX or KERNEL names is no Linux kernel
-unusable-kernel: the kernel is cut off, or too old for kexec
+unusable-kernel: the kernel is cut off, damaged, or of a kind that kexec cannot load
 command-line-too-long: the kernel would cut the command line off or refuse it
 empty-initrd: the initrd has no content
 """

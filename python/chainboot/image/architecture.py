@@ -12,6 +12,7 @@ from chainboot.errors import ChainbootError
 ELF_MAGIC = b"\x7fELF"
 _EI_CLASS = 4
 _EI_DATA = 5
+_ELFCLASS32 = 1
 _ELFCLASS64 = 2
 _ELFDATA2LSB = 1
 _ELFDATA2MSB = 2
@@ -20,7 +21,7 @@ _E_MACHINE = slice(18, 20)
 
 def library_directories(architecture: Architecture) -> tuple[str, ...]:
     """Where the dynamic linker looks without being told: Debian's multiarch directories, then everybody's."""
-    triplet = f"{architecture.name}-linux-gnu"
+    triplet = architecture.triplet
     return (f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 
 
@@ -31,7 +32,8 @@ def is_elf(data: bytes) -> bool:
 
 def is_for(header: bytes, architecture: Architecture) -> bool:
     """Whether an ELF file that starts with `header` (20 bytes or more) is for this machine."""
-    wanted = (_ELFCLASS64, architecture.byte_order, architecture.elf_machine)
+    bits = _ELFCLASS64 if architecture.bits == 64 else _ELFCLASS32
+    wanted = (bits, architecture.byte_order, architecture.elf_machine)
     return is_elf(header) and _describe(header) == wanted
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
+from chainboot.boot.kernel_config import kexec_missing
 from chainboot.errors import ChainbootError
 from chainboot.image.access import AddedFile, access_notes
 from chainboot.image.archive import Compression, check_level, write_archive
@@ -123,6 +124,10 @@ def build_image(
         release = included.release
         if included.absent:
             notes.append(f"optional kernel modules that {release} does not have: {', '.join(included.absent)}")
+        config = f"/boot/config-{release}"
+        if sysroot.is_file(config):
+            lacking = kexec_missing(sysroot.read(config).decode("utf-8", "replace"))
+            notes += [f"{config}: {lacking}"] if lacking else []
     notes += access_notes(tree)
     return BuiltImage(tree.entries(), release, tuple(notes))
 

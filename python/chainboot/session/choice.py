@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainboot.boot.candidate import BootFile, Candidate
-from chainboot.boot.cmdline import join
+from chainboot.boot.consoles import added, with_words
 from chainboot.boot.volume import Configuration
 from chainboot.errors import Severity
 from chainboot.session.state import MenuItem
@@ -44,8 +44,11 @@ def autoboot(
     among: Sequence[Candidate],
     settings: Settings,
     failed: Mapping[Identity, str],
+    unable: Sequence[str] = (),
 ) -> Autoboot:
     """What this machine does when nobody is there. `failed` holds the entries that did not load, and why.
+
+    `unable` says why this machine can boot nothing at all: then it does not try one entry after the other.
 
     That is the entry of ONTIMEOUT, else the default. Where it cannot boot, the first one that can takes its place (in
     NixOS's order the newest generation), after a window in which a person can still step in: a machine nobody can
@@ -55,6 +58,10 @@ def autoboot(
     timeout_ds = _timeout(first, settings)
     total_ds = (first.menu.total_timeout_ds or None) if first else None
     default = next((candidate for candidate in among if candidate.default), None)
+    if unable and among:
+        return Autoboot(
+            None, None, f"Nothing boots by itself: {'; '.join(unable)}.", default=default.index if default else None
+        )
     on_timeout = _on_timeout(first, among)
     if on_timeout is not None and not _why_not(on_timeout[0], failed):
         named, cmdline = on_timeout
@@ -77,10 +84,10 @@ def _on_timeout(configuration: Configuration | None, among: Sequence[Candidate])
         return None
     own = [candidate for candidate in among if candidate.configuration is configuration]
     label, _, arguments = value.partition(" ")
-    for wanted, added in ((value, ""), (label, arguments.strip())):
+    for wanted, words in ((value, ""), (label, arguments.strip())):
         for candidate in own:
             if candidate.entry.label == wanted:
-                return candidate, join(candidate.cmdline, added) if added else None
+                return candidate, with_words(candidate, words) if words else None
     return None
 
 
@@ -114,6 +121,8 @@ def _item(candidate: Candidate) -> MenuItem:
     detail = [f"menu  {' > '.join(entry.menu_path)}"] if entry.menu_path else []
     detail.append(f"volume  {candidate.configuration.volume.name}")
     detail += [f"{role}  {_described(file)}" for role, file in files if file is not None]
+    note = added(candidate, candidate.boot_cmdline)
+    detail += [f"note  {note}"] if note else []
     if entry.needs_env:
         detail.append(f"variables that nobody puts in here  {', '.join(entry.needs_env)}")
     if entry.locked:
@@ -122,12 +131,13 @@ def _item(candidate: Candidate) -> MenuItem:
         index=candidate.index,
         label=entry.label,
         title=entry.title,
-        cmdline=candidate.cmdline,
+        cmdline=candidate.boot_cmdline,
         detail=tuple(detail) + tuple(line.strip() for line in entry.help),
         reasons=candidate.reasons,
         indent=entry.indent + 2 * len(entry.menu_path),
         hotkey=entry.hotkey,
         locked=entry.locked,
+        note=note,
     )
 
 

@@ -8,16 +8,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from chainboot.boot.candidate import Candidate, candidates
+from chainboot.boot.consoles import with_consoles
 from chainboot.boot.discovery import MOUNTS, Discovery, block_devices
 from chainboot.boot.host import Host, read_host
 from chainboot.boot.kexec import unload
-from chainboot.boot.preflight import host_objections
+from chainboot.boot.preflight import host_objections, host_remarks
 from chainboot.boot.sysappend import NO_STRINGS, SystemStrings
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
 from chainboot.session.choice import autoboot, menu_items, menu_title, remarks
 from chainboot.session.departure import CLOSING, NOT_NOW, Departure
-from chainboot.session.events import Boot, Edit, Event, Key, Replace, Surroundings
+from chainboot.session.events import Ask, Boot, Edit, Event, Key, Replace, Surroundings
 from chainboot.session.log import Log
 from chainboot.session.loop import MenuTerminal, run_menu
 from chainboot.session.output import TerminalGone, speak
@@ -54,6 +55,9 @@ class Console:
     log: Log
     rescue: Callable[[], int]  # the rescue shell on this terminal
     complaints: tuple[str, ...] = ()
+    consoles: str = ""  # the words that an entry gets which names no console
+    problems: Callable[[], tuple[str, ...]] = tuple  # what is wrong with the machine now, in sentences
+    ask: Callable[[str], tuple[str, ...]] = lambda _words: ()  # the lines that answer a request in words
     open_terminal: Callable[[], AbstractContextManager[MenuTerminal]] = lambda: open_terminal()
     say: Callable[[str], None] = speak
     host: Callable[[], Host] = read_host
@@ -88,7 +92,7 @@ class Console:
         while True:
             self._looks = self.overview.shared.looks()
             discovery = look(self.run, runtime=self.departure.runtime, sys_block=self.sys_block, mounts=self.mounts)
-            among = candidates(discovery.configurations, self.strings)
+            among = with_consoles(candidates(discovery.configurations, self.strings), self.consoles)
             choice = self._ask(discovery, among, message)
             message = ""
             match choice.action:
@@ -109,6 +113,8 @@ class Console:
                     message = self._follow()
                     if self.overview.person.remote:
                         return 0
+                case Action.ASK:
+                    message = self._answer(choice.words)
                 case Action.STAY:
                     pass
                 case Action.QUIT:
@@ -116,7 +122,9 @@ class Console:
 
     def _ask(self, discovery: Discovery, among: Sequence[Candidate], message: str) -> Choice:
         overview = self.overview
-        decided = autoboot(discovery.configurations, among, overview.settings, overview.shared.failed())
+        host = self.host()
+        unable = host_objections(host)
+        decided = autoboot(discovery.configurations, among, overview.settings, overview.shared.failed(), unable)
         if self._restart:
             overview.restart(decided)
             self._restart = False
@@ -135,12 +143,18 @@ class Console:
             timer_cmdline=decided.cmdline,
             total_timeout_ds=decided.total_timeout_ds,
         )
-        banner = self._banner(discovery)
+        known = (
+            *unable,
+            *host_remarks(host),
+            *self.complaints,
+            *discovery.problems,
+            *remarks(discovery.configurations),
+        )
         with self.open_terminal() as terminal:
             watched = _Watched(terminal, overview, self.sys_block, None if among else discovery.devices)
 
             def surroundings() -> Surroundings:
-                seen = overview.look(decided, banner, self._looks)
+                seen = overview.look(decided, (*self.problems(), *known), self._looks)
                 return replace(seen, look_again=True) if watched.disks_changed else seen
 
             idle_ds = _REMOTE_LOOK_DS if overview.person.remote else _LOOK_DS
@@ -148,10 +162,6 @@ class Console:
         if choice.action is Action.BOOT and choice.by_timer and not overview.due(decided):
             return replace(choice, action=Action.STAY)
         return choice
-
-    def _banner(self, discovery: Discovery) -> tuple[str, ...]:
-        host = self.host()
-        return (*host_objections(host), *self.complaints, *discovery.problems, *remarks(discovery.configurations))
 
     def _boot(self, discovery: Discovery, candidate: Candidate, choice: Choice) -> str:
         """Boot. Comes back with the reason why not, or with "" where this session is to end or to look again."""
@@ -167,6 +177,15 @@ class Console:
             self._restart = choice.by_timer
             self.say(f"{NOT_BOOTED}: {printable(reason)}")
         return reason
+
+    def _answer(self, words: str) -> str:
+        """Answer a request in words. Returns what the menu is to say: why there is no answer."""
+        try:
+            for line in self.ask(words):
+                self.say(printable(line))
+        except ChainbootError as error:
+            return str(error)
+        return ""
 
     def _follow(self) -> str:
         """Another session boots: say so, and wait here for the end, or for the news that it did not come to that."""
@@ -246,7 +265,7 @@ class _Watched:
         else:
             events = self._terminal.events(_WATCH_DS if timeout_ds is None else min(timeout_ds, _WATCH_DS))
             self.disks_changed = not events and block_devices(self._sys_block) != self._devices
-        if any(isinstance(event, Key | Boot | Edit | Replace) for event in events):
+        if any(isinstance(event, Key | Boot | Edit | Replace | Ask) for event in events):
             self._last_key = self._overview.clock()
             self._overview.presence.attach()
         elif self._silent():

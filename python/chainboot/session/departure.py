@@ -1,13 +1,14 @@
 """Leaving the machine: a boot, a restart or the end, chosen in any session.
 
-The order is: claim, load, tell everybody, take down, jump. A session over SSH cannot do the last two itself, because
-it is one of those that end; a process that no session owns does.
+The order is: claim, load, record, tell everybody, take down, jump. A session over SSH cannot do the last two itself,
+because it is one of those that end; a process that no session owns does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from chainboot.boot.candidate import Candidate
 from chainboot.boot.discovery import Discovery
@@ -15,6 +16,7 @@ from chainboot.boot.host import Host, read_host
 from chainboot.boot.kexec import leave, load, unload
 from chainboot.boot.plan import POWER, BootPlan, make_plan, make_power_plan
 from chainboot.boot.preflight import host_objections, objections
+from chainboot.boot.proved import mark_proved
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.process import Runner, detach
 from chainboot.session.choice import Identity, identity
@@ -37,7 +39,7 @@ CLOSING = "chainboot: this link closes now; the next system answers with its own
 class Departure:
     """How one session leaves. `detach` runs the last steps for a session that would not survive them.
 
-    `owned`: so would a command that was typed into the rescue shell of a console.
+    `owned`: so would a command that was typed into the rescue shell of a console. `installed` is the setting.
     """
 
     run: Runner
@@ -48,6 +50,7 @@ class Departure:
     say: Callable[[str], None]
     runtime: str
     owned: bool = False
+    installed: str = ""
     clock: Callable[[], int] = clock
     host: Callable[[], Host] = read_host
     detach: Callable[[Callable[[], None]], None] = detach
@@ -69,17 +72,28 @@ class Departure:
         host = self.host()
         return objections(candidate, cmdline, host) + host_objections(host)
 
+    def fitting(self, candidate: Candidate) -> Candidate:
+        """The entry without the console that it was to be given, where it could boot without and cannot with it.
+
+        A command line has a limit, and what is added must not keep a machine from booting.
+        """
+        if not candidate.consoles or not self.objections(candidate, candidate.boot_cmdline):
+            return candidate
+        bare = replace(candidate, consoles="")
+        return candidate if self.objections(bare, bare.cmdline) else bare
+
     def boot(self, candidate: Candidate, cmdline: str | None, discovery: Discovery, *, by: str = "") -> str:
         """Boot. Returns why not; for a session over SSH, "" once the jump is under way and the session is to end.
 
         `by` is who decided where that is not the person of this session.
         """
         label = printable(candidate.entry.label)
-        own = cmdline is None or cmdline == candidate.cmdline
+        own = cmdline is None or cmdline == candidate.boot_cmdline
         given = "" if own else f" with the command line: {cmdline}"
         # What a person typed may be too long or wrong; that says nothing about the entry.
         blamed = identity(candidate) if own else None
-        return self._go(label, given, lambda: self._prepared(candidate, cmdline, discovery), blamed, by)
+        prepare = partial(self._prepared, candidate, cmdline, discovery)
+        return self._go(label, given, prepare, blamed, by, partial(self._record, discovery))
 
     def power(self, verb: str) -> str:
         """Restart the machine or switch it off, as `boot` does. Looks at no disk: it may be a disk that is dying."""
@@ -88,15 +102,31 @@ class Departure:
             unload(self.run)
             return make_power_plan(verb)
 
-        return self._go(verb, "", prepare, None, "")
+        return self._go(verb, "", prepare, None, "", lambda: None)
+
+    def _record(self, discovery: Discovery) -> None:
+        """An entry is loaded, so this first stage works: the next `chainboot install` keeps it."""
+        problem = mark_proved(self.run, discovery.volumes, self.installed, runtime=self.runtime)
+        if problem is not None:
+            self.log.write("chainboot", printable(problem))
 
     def _prepared(self, candidate: Candidate, cmdline: str | None, discovery: Discovery) -> BootPlan:
-        against = self.objections(candidate, candidate.cmdline if cmdline is None else cmdline)
+        if cmdline is None or cmdline == candidate.boot_cmdline:
+            candidate, cmdline = self.fitting(candidate), None
+        against = self.objections(candidate, candidate.boot_cmdline if cmdline is None else cmdline)
         if against:
             raise RefusedError(f"{printable(candidate.entry.label)} cannot boot: {'; '.join(against)}")
         return self.plan(candidate, cmdline, discovery)
 
-    def _go(self, what: str, given: str, prepare: Callable[[], BootPlan], entry: Identity | None, by: str) -> str:
+    def _go(
+        self,
+        what: str,
+        given: str,
+        prepare: Callable[[], BootPlan],
+        entry: Identity | None,
+        by: str,
+        record: Callable[[], None],
+    ) -> str:
         who = by or self.person.name
         does = what if what in POWER else f"boots {what}"
         busy = self.presence.claim_boot(f"{who} {does}")
@@ -110,14 +140,18 @@ class Departure:
         except ChainbootError as error:
             self._failed(str(error), entry)
             return str(error)
+        record()
         told = f"{'chainboot:' if what in POWER else BOOTING} {what}: {printable(plan.title)}"
         self.shared.leave(f"{told} ({who})", self.clock())
+        notes = [f"chainboot: {printable(note)}" for note in plan.notes]
         if not (self.person.remote or self.owned):
-            self.say(told)
+            for line in (told, *notes):
+                self.say(line)
             return self._jump(plan, entry)
         # First: nothing of this session, such as a terminal that takes nothing, may keep the machine here.
         self.detach(lambda: self._quietly(plan, entry))
-        self.say(told)
+        for line in (told, *notes):
+            self.say(line)
         if self.person.remote:
             self.say(CLOSING)
         return ""

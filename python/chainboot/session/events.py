@@ -77,8 +77,15 @@ class Replace:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """A person asks for something in words that are a request, as over SSH (see `request`)."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndOfInput:
     """Nothing more can be typed here; only the countdown, if it runs, can still decide."""
 
 
-Event = Key | Tick | Resize | Surroundings | Boot | Edit | Replace | EndOfInput
+Event = Key | Tick | Resize | Surroundings | Boot | Edit | Replace | Ask | EndOfInput

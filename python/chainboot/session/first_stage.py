@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chainboot.boot.cmdline import split
+from chainboot.boot.consoles import own_consoles
 from chainboot.boot.sysappend import read_system
+from chainboot.devices import FILE as FILE_OF_DEVICES
+from chainboot.devices import problems
 from chainboot.process import interact, run
 from chainboot.session.departure import Departure
 from chainboot.session.log import Log
@@ -40,6 +43,16 @@ class Session:
     log: Log
     say: Callable[[str], None]
 
+    def consoles(self) -> str:
+        """The words that an entry gets which names no console (setting `add_console`)."""
+        if not self.settings.add_console:
+            return ""
+        return own_consoles(_text("/proc/cmdline"), _text("/sys/class/tty/console/active"))
+
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the devices of the setting s390x.devices now."""
+        return problems(_text(f"{RUNTIME}/{FILE_OF_DEVICES}"))
+
 
 def open_session(person: Person, say: Callable[[str], None], *, owned: bool = False) -> Session:
     """A session of `person`; `say` prints a line for them. `owned`: it is a command within another session."""
@@ -51,7 +64,7 @@ def open_session(person: Person, say: Callable[[str], None], *, owned: bool = Fa
         settings=settings,
         complaints=complaints,
         overview=Overview(person, settings, presence, shared),
-        departure=Departure(run, person, presence, shared, log, say, RUNTIME, owned),
+        departure=Departure(run, person, presence, shared, log, say, RUNTIME, owned, settings.installed),
         log=log,
         say=say,
     )
@@ -65,6 +78,11 @@ def machine_settings() -> tuple[Settings, tuple[str, ...]]:
 def menu(session: Session) -> Console:
     """The menu of a session."""
     from chainboot.session.console import Console  # late: a verb does without the menu
+
+    def ask(words: str) -> tuple[str, ...]:
+        from chainboot.session.login import typed  # late: most menus do without
+
+        return typed(session, words)
 
     # Whoever boots meanwhile does not wait for a shell; the person in it is told by the menu it falls back to.
     leaving = session.overview.leaving
@@ -80,6 +98,9 @@ def menu(session: Session) -> Console:
         complaints=session.complaints,
         say=session.say,
         strings=read_system(),
+        consoles=session.consoles(),
+        problems=session.problems,
+        ask=ask,
     )
 
 

@@ -166,7 +166,9 @@ def _editor(state: ScreenState) -> Frame:
         return Frame((status(state),))
     cells = max(state.columns - 1, 2)
     roomy = state.rows >= 10
-    lines = [f"Command line of {_shown(item.label)}, for this boot only"] + [""] * roomy
+    lines = [f"Command line of {_shown(item.label)}, for this boot only"]
+    lines += [_shown(item.note)] if item.note and roomy else []
+    lines += [""] * roomy
     below = [""] * roomy + ["Enter boot  Esc back, undoing all", status(state)]
     room = max(state.rows - 1 - len(lines) - len(below), 1)
     seen = view(editor, cells, room)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chainboot.session.events import Boot, Edit, EndOfInput, Event, Key, Replace
+from chainboot.session.events import Ask, Boot, Edit, EndOfInput, Event, Key, Replace
 from chainboot.session.keys import UNKNOWN
 from chainboot.session.output import TerminalGone
 from chainboot.session.state import Abilities, MenuItem, Mode, ScreenState, countdown, status
@@ -21,9 +21,10 @@ from chainboot.text import clip, printable
 PROMPT = "chainboot: choose a number"
 NEW_COMMAND_LINE = "chainboot: type the new command line"
 
-# Seconds before the end at which the countdown is worth a line.
-_MOMENTS = (300, 120, 60, 30, 20, 10, 5, 4, 3, 2, 1)
+# Seconds before the end at which the countdown is worth a line: an operator's console keeps every one of them.
+_MOMENTS = (300, 120, 60, 30, 10, 5)
 _LONGEST_LINE = 65536
+_END = b"\x04"
 _LONGEST_TEXT = 4000
 _LONGEST_NUMBER = 6
 _KEYS = {
@@ -37,6 +38,8 @@ _KEYS = {
     "h": "?",
     "help": "?",
 }
+# Verbs that are typed as over SSH; the words after them are theirs.
+_VERBS = frozenset({"show", "plan", "status", "log", "hold", "resume", "reboot", "poweroff"})
 
 
 def help_text(able: Abilities) -> tuple[str, ...]:
@@ -52,6 +55,12 @@ def help_text(able: Abilities) -> tuple[str, ...]:
         (able.can_shell, "s                        a rescue shell; leave it to come back"),
         (able.can_rescan, "r                        look for disks and entries again"),
         (able.can_quit, "q                        leave the menu, where there is something to go to"),
+        (able.can_ask, "show N, plan N           everything about an entry; what booting it would run"),
+        (able.can_ask, "status, log              what the machine waits for and who is here; what was done"),
+        (able.can_ask and able.can_boot, "hold, resume             stop the countdown; let it go on"),
+        (able.can_ask and able.can_boot, "reboot                   restart the machine"),
+        (able.can_ask and able.can_shell, "poweroff                 switch the machine off"),
+        (able.can_ask and able.can_edit, "boot N --append TEXT     boot an entry with words added to its command line"),
         (True, "Any line stops the countdown."),
     )
     return tuple(line for shown, line in lines if shown)
@@ -91,6 +100,10 @@ def _parse_word(text: str, state: ScreenState) -> Command:
     lower = word.lower()
     if not text:
         return Command((Key("Enter"),))
+    if state.abilities.can_ask and lower in _VERBS:
+        return Command((Ask(f"{lower} {rest}".strip()),))
+    if state.abilities.can_ask and lower in ("b", "boot") and " --" in text:
+        return Command((Ask(f"boot {rest}"),))
     if lower in ("l", "list") and not rest:
         return Command((Key(UNKNOWN),), again=True)
     if lower in _KEYS and not rest:
@@ -109,12 +122,17 @@ def _parse_word(text: str, state: ScreenState) -> Command:
 
 
 def _index(named: str, state: ScreenState) -> int | None:
-    """The number of the entry that is called `named`: by number first, then by label."""
+    """The number of the entry that is called `named`: by number, by label, by label in other letters if that is one."""
     if named.isascii() and named.isdigit():
         number = int(named) if len(named) <= _LONGEST_NUMBER else -1
         if state.item(number) is not None:
             return number
-    return next((item.index for item in state.items if item.label == named), None)
+    exact = next((item.index for item in state.items if item.label == named), None)
+    if exact is not None:
+        return exact
+    # An operator's console may send capitals only.
+    alike = [item.index for item in state.items if item.label.lower() == named.lower()]
+    return alike[0] if len(alike) == 1 else None
 
 
 def announce(before: ScreenState | None, after: ScreenState, *, answering: bool) -> list[str]:
@@ -158,7 +176,8 @@ def _closing(state: ScreenState) -> list[str]:
         return [*help_text(state.abilities), _prompt(state), status(state)]
     if state.mode is Mode.EDIT and state.editor is not None:
         asking = f"{NEW_COMMAND_LINE}; an empty line changes nothing and goes back"
-        return ["The command line is:", printable(state.editor.text), asking, status(state)]
+        note = [_shown(state.current.note)] if state.current is not None and state.current.note else []
+        return ["The command line is:", printable(state.editor.text), *note, asking, status(state)]
     return [_prompt(state), status(state)]
 
 
@@ -198,6 +217,7 @@ class LineMenu:
         self._buffer = bytearray()
         self._ended = False
         self._end_told = False
+        self._left = False
         self._state: ScreenState | None = None
         self._answering = False
         self._again = False
@@ -220,7 +240,19 @@ class LineMenu:
                 self._end_told = True
                 return (EndOfInput(),)
             left = None if end is None else max(end - time.monotonic(), 0)
-            if not self._read(left) and left is not None:
+            try:
+                came = self._read(left)
+            except KeyboardInterrupt:
+                # The drivers of 3215 and SCLP make this of a line ^c, an end of input of ^d, and leave out the end of a
+                # line that ends in ^n.
+                self._buffer.clear()
+                self._answering = True
+                return (Key("C-c"),)
+            if self._left:
+                self._left, self._answering = False, True
+                editing = self._state is not None and self._state.mode is Mode.EDIT
+                return (Key("C-c" if editing else "q"),)
+            if not came and left is not None:
                 return ()
 
     def _understand(self, line: str) -> tuple[Event, ...]:
@@ -261,7 +293,11 @@ class LineMenu:
         if not data and self._tty:
             if hung_up:
                 raise TerminalGone
-            data = b"q\n"  # Ctrl-D on a terminal: more can be typed
+            self._left = True  # Ctrl-D: more can be typed
+            return True
+        if data == _END and self._tty and not self._buffer:
+            self._left = True  # the same on a terminal that is not in canonical mode, as 3215 and SCLP are
+            return True
         self._buffer += data
         self._ended = not data
         return True

@@ -135,8 +135,21 @@ def answer(session: Session, asked: Request) -> Answer:
         strings=read_system(),
         memory=read_memory,
         complaints=session.complaints,
+        consoles=session.consoles(),
+        problems=session.problems,
     )
     return verbs.do(asked)
+
+
+def typed(session: Session, words: str) -> tuple[str, ...]:
+    """The lines that answer a request typed into a menu of lines; raises `ChainbootError`."""
+    try:
+        asked = request(words, session.person)
+    except RequestError as error:
+        refused(session.person, error)
+        raise
+    given = answer(session, asked)
+    return (*given.talk, *given.text.splitlines())
 
 
 def refused(who: Person, error: RequestError) -> None:

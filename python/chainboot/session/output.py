@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 
 from chainboot.errors import ChainbootError
+from chainboot.session.layout import wrap
 
 # A descriptor that is not ours alone cannot be made non-blocking (the flag belongs to all who share it): small pieces,
 # each only after poll() said there is room.
@@ -28,10 +29,14 @@ class TerminalGone(ChainbootError):  # noqa: N818 - named after what happened
 
 
 class Output:
-    """Writes to `fd` without waiting for it and keeps what does not go yet. `fd` itself stays as it is."""
+    """Writes to `fd` without waiting for it and keeps what does not go yet. `fd` itself stays as it is.
 
-    def __init__(self, fd: int) -> None:
+    Lines are broken into rows of `cells`, where that is given, at blanks: see `line_cells`.
+    """
+
+    def __init__(self, fd: int, cells: int | None = None) -> None:
         self._fd = fd
+        self._cells = cells
         self._tty = os.isatty(fd)
         self._own = _reopened(fd)
         self._backlog = bytearray()
@@ -53,7 +58,8 @@ class Output:
 
     def write_line(self, line: str) -> None:
         """Take a line of clean text. A terminal that may not read UTF-8 gets ASCII: see terminal.py's question."""
-        self.write(line.encode("ascii" if self._tty else "utf-8", "replace") + b"\n")
+        rows = [line] if self._cells is None else wrap(line, self._cells, _MOST_ROWS) or [""]
+        self.write(b"".join(row.encode("ascii" if self._tty else "utf-8", "replace") + b"\n" for row in rows))
 
     def push(self) -> bool:
         """Send what goes without waiting; True if nothing is left."""
@@ -96,6 +102,31 @@ def _reopened(fd: int) -> int | None:
         return None
 
 
+_INCAPABLE = frozenset({"", "dumb", "unknown"})
+# What is left of 80 columns when the last one stays empty, as it must where a full row is followed by an empty one.
+_USUAL_CELLS = 79
+_LEAST_CELLS = 20
+_MOST_ROWS = 1000
+
+
+def prints_only(term: str | None) -> bool:
+    """Whether a terminal of this type (TERM) shows lines and can do no more."""
+    return (term or "") in _INCAPABLE
+
+
+def line_cells(fd: int, term: str | None) -> int | None:
+    """The cells of a row on a terminal that only prints; None where lines are not to be broken.
+
+    An operator's console (3215, the SCLP's line mode) has 80 columns and does not say so: it reports a size of 0.
+    """
+    if not prints_only(term) or not os.isatty(fd):
+        return None
+    with suppress(OSError):
+        columns = os.get_terminal_size(fd).columns
+        return max(columns - 1, _LEAST_CELLS) if columns else _USUAL_CELLS
+    return _USUAL_CELLS
+
+
 _SPEAKING_S = 1.0
 
 
@@ -104,7 +135,7 @@ def speak(text: str, fd: int = 1) -> None:
 
     A Ctrl-S, or noise on a serial line that reads like one, must not stop the machine in the middle of a boot.
     """
-    output = Output(fd)
+    output = Output(fd, line_cells(fd, os.environ.get("TERM")))
     try:
         with suppress(TerminalGone):
             output.write_line(text)

@@ -34,6 +34,7 @@ class Person:
             can_edit=self.role.allows(Role.EDIT),
             can_shell=self.role.allows(Role.ADMIN),
             can_quit=self.remote,
+            can_ask=True,
         )
 
     def facts(self) -> tuple[str, ...]:

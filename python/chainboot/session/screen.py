@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from chainboot.session.editor import LineEditor
-from chainboot.session.events import Boot, Edit, EndOfInput, Event, Key, Replace, Resize, Surroundings, Tick
+from chainboot.session.events import Ask, Boot, Edit, EndOfInput, Event, Key, Replace, Resize, Surroundings, Tick
 from chainboot.session.frame import Frame, help_rows, render
 from chainboot.session.state import (
     CANNOT_BOOT,
@@ -117,7 +117,7 @@ def update(state: ScreenState, event: Event) -> ScreenState:
             return _surrounded(state, event)
         case EndOfInput():
             return replace(state, choice=Choice(Action.QUIT)) if state.end_ds is None else state
-        case Key() | Boot() | Edit() | Replace():
+        case Key() | Boot() | Edit() | Replace() | Ask():
             # Whatever is typed, somebody is there.
             quiet = replace(state, deadline_ds=None, notice="", refused=None)
         case _:
@@ -133,6 +133,8 @@ def update(state: ScreenState, event: Event) -> ScreenState:
             after = _edit(quiet, item) if item else _no_such(quiet, str(event.index))
         case Replace():
             after = _press_in_editor(_retyped(quiet, event.text), "Enter") if quiet.editor else quiet
+        case Ask():
+            after = replace(quiet, choice=Choice(Action.ASK, words=event.words)) if quiet.abilities.can_ask else quiet
         case _:
             assert_never(event)
     return _scrolled(after)

@@ -34,6 +34,7 @@ class Action(Enum):
     QUIT = "quit"
     STAY = "stay"  # nothing, after all: look at everything anew
     LEAVE = "leave"  # the machine boots what another session chose
+    ASK = "ask"  # a verb in words: its answer is shown, and the menu is back
 
 
 class Mode(Enum):
@@ -57,6 +58,7 @@ class MenuItem:
     indent: int = 0  # in cells
     hotkey: str | None = None  # a letter that selects it, in lower case
     locked: bool = False  # the configuration asks for a password, which is not asked for here
+    note: str = ""  # what `cmdline` has that the configuration has not
 
     @property
     def bootable(self) -> bool:
@@ -65,12 +67,16 @@ class MenuItem:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The decision. `cmdline` is the edited command line, None means as configured; `by_timer`: nobody was there."""
+    """The decision. `cmdline` is the edited command line, None: the entry's; `by_timer`: nobody was there.
+
+    `words` are those of ASK.
+    """
 
     action: Action
     index: int | None = None
     cmdline: str | None = None
     by_timer: bool = False
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class Abilities:
     can_shell: bool = True
     can_edit: bool = True
     can_quit: bool = False  # there is something to quit to: a menu in a running system
+    can_ask: bool = False  # there are verbs to type where the menu is lines: in the first stage
 
 
 @dataclass(frozen=True, slots=True)

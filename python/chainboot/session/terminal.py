@@ -23,7 +23,7 @@ from chainboot.session.frame import Frame, render
 from chainboot.session.keys import KeyDecoder
 from chainboot.session.lines import LineMenu
 from chainboot.session.loop import MenuTerminal
-from chainboot.session.output import Output, TerminalGone
+from chainboot.session.output import Output, TerminalGone, line_cells, prints_only
 from chainboot.session.state import ScreenState
 
 # How long an ESC waits for the rest of its sequence, in seconds.
@@ -31,7 +31,6 @@ _ESCAPE_S = 0.1
 # How long leaving waits for a slow line, in seconds.
 _DRAIN_S = 1.0
 _USUAL = (80, 24)
-_INCAPABLE = frozenset({"", "dumb", "unknown"})
 
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 # No automatic margins: where this program and the terminal disagree about the width of a character, a line must not
@@ -56,7 +55,7 @@ _Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | N
 
 def capable(fd_in: int, fd_out: int, term: str | None) -> bool:
     """Whether `FullScreen` works here: both ends are a terminal, and TERM says it can do more than print."""
-    return (term or "") not in _INCAPABLE and os.isatty(fd_in) and os.isatty(fd_out)
+    return not prints_only(term) and os.isatty(fd_in) and os.isatty(fd_out)
 
 
 @contextlib.contextmanager
@@ -66,7 +65,7 @@ def open_terminal(fd_in: int = 0, fd_out: int = 1) -> Iterator[MenuTerminal]:
         with FullScreen(fd_in, fd_out) as screen:
             yield screen
         return
-    output = Output(fd_out)
+    output = Output(fd_out, line_cells(fd_out, os.environ.get("TERM")))
     try:
         yield LineMenu(fd_in, output.write_line)
     finally:

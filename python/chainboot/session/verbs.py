@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from chainboot.boot.candidate import Candidate, candidates, choose
 from chainboot.boot.cmdline import join
+from chainboot.boot.consoles import with_consoles, with_words
 from chainboot.boot.discovery import Discovery
 from chainboot.boot.plan import make_power_plan
+from chainboot.boot.preflight import host_objections, host_remarks
 from chainboot.boot.sysappend import SystemStrings
 from chainboot.boot.volume import PathError
 from chainboot.errors import NotFoundError, RefusedError
@@ -46,6 +48,8 @@ class Verbs:
     strings: SystemStrings
     memory: Callable[[], tuple[int | None, int | None]]
     complaints: tuple[str, ...] = ()
+    consoles: str = ""
+    problems: Callable[[], tuple[str, ...]] = tuple
 
     def do(self, request: Request) -> Answer:
         """The answer to `request`."""
@@ -70,16 +74,17 @@ class Verbs:
 
     def _find(self) -> tuple[Discovery, tuple[Candidate, ...]]:
         discovery = self.discover()
-        return discovery, candidates(discovery.configurations, self.strings)
+        return discovery, with_consoles(candidates(discovery.configurations, self.strings), self.consoles)
 
     def _list(self, _request: Request) -> Answer:
         discovery, among = self._find()
         talk = discovery.problems if among else (*discovery.problems, discovery.summary())
-        return Answer(list_text(among), list_json(discovery.configurations, among), talk)
+        unable = host_objections(self.departure.host())
+        return Answer(list_text(among), list_json(discovery.configurations, among, unable), talk)
 
     def _show(self, request: Request) -> Answer:
-        candidate = choose(self._find()[1], request.entry)
-        against = self.departure.objections(candidate, candidate.cmdline)
+        candidate = self.departure.fitting(choose(self._find()[1], request.entry))
+        against = self.departure.objections(candidate, candidate.boot_cmdline)
         try:
             image = candidate.image()
         except PathError as error:
@@ -88,7 +93,7 @@ class Verbs:
 
     def _plan(self, request: Request) -> Answer:
         discovery, among = self._find()
-        candidate = choose(among, request.entry)
+        candidate = self.departure.fitting(choose(among, request.entry))
         cmdline = _cmdline(candidate, request)
         plan = self.departure.plan(candidate, cmdline, discovery)
         against = self.departure.objections(candidate, cmdline)
@@ -97,7 +102,7 @@ class Verbs:
 
     def _boot(self, request: Request) -> Answer:
         discovery, among = self._find()
-        candidate = choose(among, request.entry)
+        candidate = self.departure.fitting(choose(among, request.entry))
         cmdline = _cmdline(candidate, request)
         if request.dry_run:
             plan = self.departure.plan(candidate, cmdline, discovery)
@@ -143,11 +148,14 @@ class Verbs:
     def _status(self, _request: Request) -> Answer:
         discovery, among = self._find()
         overview = self.overview
-        decided = autoboot(discovery.configurations, among, overview.settings, overview.shared.failed())
+        host = self.departure.host()
+        unable = host_objections(host)
+        decided = autoboot(discovery.configurations, among, overview.settings, overview.shared.failed(), unable)
         looked = overview.look(decided, (), overview.shared.looks())
         boots = next((each.entry.label for each in among if each.index == decided.index), None)
         attached: tuple[Attached, ...] = overview.presence.others()
         reach: Reach = overview.reach()
+        surprises = (decided.surprise,) if decided.surprise and not unable else ()
         status = Status(
             person=overview.person,
             now_ds=overview.clock(),
@@ -159,7 +167,14 @@ class Verbs:
             holder=overview.presence.holder(),
             reach=reach,
             memory=self.memory(),
-            problems=(*self.complaints, *discovery.problems, *filter(None, [decided.surprise])),
+            problems=(
+                *unable,
+                *host_remarks(host),
+                *self.complaints,
+                *self.problems(),
+                *discovery.problems,
+                *surprises,
+            ),
         )
         return Answer(status_text(status), status_json(status))
 
@@ -175,4 +190,6 @@ def help_json(role: Role) -> Json:
 
 
 def _cmdline(candidate: Candidate, request: Request) -> str:
-    return join(candidate.cmdline if request.cmdline is None else request.cmdline, *request.append)
+    if request.cmdline is not None:
+        return join(request.cmdline, *request.append)
+    return with_words(candidate, join(*request.append))
