@@ -32,20 +32,23 @@ given() (
 		name=${line%%=*}
 		name=${name%"${name##*[![:space:]]}"}
 		value=${line#*=}
-		[ "$name" = "$1" ] && [ "$value" != "$line" ] && echo "${value#"${value%%[![:space:]]*}"}"
+		[ "$name" = "$1" ] && [ "$value" != "$line" ] && printf '%s\n' "${value#"${value%%[![:space:]]*}"}"
 	done </etc/chainboot.conf
 	for word in $(cat /proc/cmdline); do
-		case $word in "chainboot.$1="*) echo "${word#*=}" ;; esac
+		case $word in "chainboot.$1="*) printf '%s\n' "${word#*=}" ;; esac
 	done
 )
 
-# The value of a setting: setting NAME DEFAULT
+# The value of a setting: setting NAME DEFAULT. Nothing is a value too: it takes back what stood before it.
 setting() {
-	value=$(given "$1")
+	# The end keeps empty lines, which $() would cut off.
+	value=$(printf '%s\n' "$2"; given "$1"; echo end)
+	value=${value%"
+end"}
 	# The last line.
 	value=${value##*"
 "}
-	echo "${value:-$2}"
+	printf '%s\n' "$value"
 }
 
 # The value of a setting that is a whole number from 0 on, the last one that is: number NAME DEFAULT MOST
@@ -59,6 +62,79 @@ number() {
 		esac
 	done
 	echo "$number"
+}
+
+# The terminal, below /dev, of the console that the kernel command line calls $1; nothing where there is none.
+#
+# Most have one name. On s390x the line mode of the SCLP is the console ttyS0 and the terminal sclp_line0, and the VT220
+# was the console ttyS1 before it was called ttysclp0 like its terminal (drivers/s390/char/{sclp_con,sclp_vt220}.c);
+# /sys/class/tty/console/active has ttyS0 as well. So the device's number in /proc/consoles says which it is.
+terminal() {
+	case $1 in
+	# tty0 is whichever screen is in front; tty1 is where a person finds it.
+	tty0) set -- tty1 ;;
+	# No console at all is wanted; the countdown runs there all the same.
+	null | '') set -- ttynull ;;
+	esac
+	if [ -c "/dev/$1" ]; then
+		echo "$1"
+		return
+	fi
+	while read -r console facts; do
+		# A name without a number means number 0.
+		case $console in "$1" | "${1}0") ;; *) continue ;; esac
+		name=$(sed -n 's/^DEVNAME=//p' "/sys/dev/char/${facts##* }/uevent" 2>/dev/null)
+		[ -n "$name" ] && [ -c "/dev/$name" ] && echo "$name"
+	done 2>/dev/null </proc/consoles
+}
+
+# The terminals of every console that the kernel command line names, else of the kernel's own choice.
+# shellcheck disable=SC2013  # words are wanted
+consoles() (
+	set -f
+	named=
+	for word in $(cat /proc/cmdline); do
+		case $word in console=*) word=${word#console=} && named="$named ${word%%,*}" ;; esac
+	done
+	found=
+	for names in "$named" "$(cat /sys/class/tty/console/active 2>/dev/null)"; do
+		for name in $names; do
+			name=$(terminal "$name")
+			case " $found " in *" $name "*) ;; *) found="$found $name" ;; esac
+		done
+		[ -z "$found" ] || break
+	done
+	# shellcheck disable=SC2086  # one blank between them
+	echo ${found:-console}
+)
+
+# Writes TEXT to a file of the kernel's that says something else: correct TEXT FILE. Where that fails the log has it.
+correct() {
+	[ -e "$2" ] && [ "$(cat "$2" 2>/dev/null)" != "$1" ] || return 0
+	{ echo "$1" >"$2"; } 2>/dev/null || log "$2 could not be set to $1"
+}
+
+# Makes a panic and a reboot end in a boot of the device that this machine came from; only s390x has these files.
+#
+# There a panic ends in a machine that stands still, whatever panic= says (arch/s390/kernel/ipl.c: on_panic is `stop`
+# until somebody says otherwise). What comes back by itself is left alone: ipl, dump_reipl, and vmcmd, which vmpanic=
+# and vmreboot= choose. A reboot loads what `reipl` says, and that is what `ipl` says from the kernel's start on, also
+# after a kexec, because the firmware is asked anew. Of the other types (unknown, nss) the firmware itself knows what to
+# load. This is done once, at the start: whoever changes it later wants that.
+come_back() {
+	firmware=/sys/firmware
+	for action in "$firmware"/shutdown_actions/on_panic "$firmware"/shutdown_actions/on_reboot; do
+		case $(cat "$action" 2>/dev/null) in stop | dump) correct reipl "$action" ;; esac
+	done
+	type=$(cat "$firmware/ipl/ipl_type" 2>/dev/null)
+	case $type in ccw | eckd | fcp | nvme) ;; *) return ;; esac
+	for name in device wwpn lun fid nsid bootprog br_lba br_chr; do
+		[ ! -e "$firmware/ipl/$name" ] || correct "$(cat "$firmware/ipl/$name")" "$firmware/reipl/$type/$name"
+	done
+	correct "$type" "$firmware/reipl/reipl_type"
+	# Load with memory cleared: what the load leaves there would be the dead kernel's, keys included, and QEMU's emulation
+	# (TCG, 7.2) knows no other way; without it a reboot ends there in a machine that stands still.
+	[ ! -e "$firmware/reipl/$type/clear" ] || correct 1 "$firmware/reipl/$type/clear"
 }
 
 # What the values of ip= parameters ask for, one to a line: see ip.awk. plan "VALUE VALUE ..."

@@ -63,14 +63,19 @@ class Stage:
         if file is not None:
             self.write("/etc/chainboot.conf", file)
 
-    def run(self, *argv: str, stdin: str = "", environment: dict[str, str] | None = None) -> tuple[int, str, str]:
-        """Exit code, output, errors of a program in the stage, which has no mounts and no network of its own."""
+    def run(
+        self, *argv: str, stdin: str = "", environment: dict[str, str] | None = None, seconds: float = 60
+    ) -> tuple[int, str, str]:
+        """Exit code, output, errors of a program in the stage, which has no mounts and no network of its own.
+
+        What has not ended after `seconds` is killed with all that it started. Raises `subprocess.TimeoutExpired`.
+        """
         done = subprocess.run(
-            [*_namespaces("--pid", "--fork"), "chroot", str(self.root), *argv],
+            [*_namespaces("--pid", "--fork", "--kill-child"), "chroot", str(self.root), *argv],
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **(environment or {})},
             check=False,
         )

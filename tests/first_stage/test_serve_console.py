@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,33 @@ def test_a_menu_that_ends_well_is_started_again(tmp_path: Path) -> None:
         assert eventually(lambda: seen.tries() == 3)
         assert seen.stage.read("/tmp/tried").startswith("vt220\n")
         assert seen.text().replace("menu on /dev/ttyS0\n", "") == ""
+
+
+def test_a_console_that_cannot_be_opened_waits_in_silence(tmp_path: Path) -> None:
+    """What it says would tear the menu of the console that has one. Its device may come later."""
+    need_root()
+    stage = make_stage(tmp_path / "stage")
+    stage.script("chainboot", "echo tried >>/tmp/tried; rm /dev/hvc1; exit 1")  # unplugged while it runs
+    stage.change("/usr/lib/chainboot/functions.sh", "\nPAUSE=1\n", "\nPAUSE=0.1\n")
+    stage.change("/usr/sbin/serve-console", "\nMINUTE=60\n", "\nMINUTE=4\n")
+    device = stage.root / "dev/hvc1"
+    os.mknod(device, 0o600 | stat.S_IFSOCK)  # one that is there, and that nobody can open
+    line = "/dev/hvc1 cannot be opened and shows no menu: No such device or address; it is tried again\n"
+    master, slave = os.openpty()
+    try:
+        with stage.service("serve-console hvc1 >/tmp/said 2>&1", os.ttyname(slave)):
+            assert eventually(lambda: line in stage.log())
+            assert not eventually(lambda: stage.log() != line, seconds=2), "once"
+            assert eventually(lambda: stage.log() == 2 * line), "and after a while"
+            assert not (stage.root / "tmp/tried").exists()
+            device.unlink()
+            device.symlink_to("ttyS0")
+            assert eventually(lambda: stage.log().count("cannot be opened") == 3)
+            assert stage.read("/tmp/tried") == "tried\n"
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert stage.read("/tmp/said") == ""
 
 
 def test_a_person_who_presses_enter_gets_a_shell(tmp_path: Path) -> None:

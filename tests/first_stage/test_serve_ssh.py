@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from first_stage.stage import SYSROOT, Stage, eventually, make_stage, need_root
 
-from chainboot.image.architecture import Architecture
+from chainboot.architecture import X86_64
 from chainboot.image.build import build_image
 from chainboot.image.cpio import File
 from chainboot.image.spec import ExecutableSpec, ImageSpec
@@ -87,7 +87,7 @@ def stage_with_dropbear(root: Path) -> Stage:
         pytest.skip("openssh-client, util-linux or iproute2 is not installed")
     stage = make_stage(root)
     programs = tuple(ExecutableSpec("test", path, None) for path in ("/usr/sbin/dropbear", "/usr/bin/dropbearkey"))
-    spec = ImageSpec("test", Architecture.X86_64, executables=programs)
+    spec = ImageSpec("test", X86_64, executables=programs)
     for entry in build_image(spec, root, Sysroot.open(SYSROOT), {}, run, lambda _: None).entries:
         if isinstance(entry.node, File):
             file = root / entry.path.lstrip("/")
