@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from nixos import KERNEL, SYSTEM, usual_conf, write_root
 
+import chainboot as chainboot_package
 from chainboot.cli import main
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -342,6 +344,27 @@ def test_the_first_stage_boots_nothing_but_its_own_entries(verb: str, nixos_root
         "chainboot: error: what a directory holds is not booted here\n  (hint) `chainboot boot ENTRY` boots an entry\n"
     )
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("verb", ["image", "install"])
+@pytest.mark.parametrize("options", ["", "--loader zipl --target /boot --kernel k --initrd i", "--help"])
+def test_what_the_first_stage_leaves_out_is_a_sentence(tmp_path: Path, verb: str, options: str) -> None:
+    package = Path(chainboot_package.__file__).parent
+    shutil.copytree(package, tmp_path / "chainboot", ignore=shutil.ignore_patterns("image", "install"))
+    # -S: an editable install would help out with what is not there.
+    done = subprocess.run(
+        [sys.executable, "-S", "-P", "-m", "chainboot", verb, *options.split()],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"chainboot: error: `chainboot {verb}` is not part of the first stage\n"
+        "  (hint) run it on the system that is to be installed\n"
+    )
 
 
 def test_long_talk_is_cut_and_says_where_the_rest_is(chainboot: Call, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The direction of imports: errors <- extlinux <- boot <- session <- cli, and image beside them."""
+"""The direction of imports: errors <- extlinux <- boot <- session <- cli, and image and install beside them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGE = Path(chainboot.__file__).parent
 LAYERS = (
     ("architecture", "text"),
     ("errors",),
-    ("process", "settings"),
+    ("process", "devices", "settings"),
     ("extlinux",),
     ("boot",),
     ("remote",),
@@ -22,16 +22,20 @@ LAYERS = (
     ("__main__",),
 )
 
-# Beside the layers: may use the first three and what keys and settings are; only cli.py may import it, inside the verb
-# that needs it.
-BESIDE = ("image",)
-BESIDE_MAY_USE = ("architecture", "text", "errors", "process", "settings", "remote", "image")
+# Beside the layers, and in no first stage: only cli.py may import them, inside the verb that needs them. What each may
+# use besides itself. An image is made for another machine; an install is about entries and volumes of this one.
+_BASE = ("architecture", "text", "errors", "process", "devices", "settings")
+BESIDE = {
+    "image": (*_BASE, "remote", "boot.kernel_config"),
+    "install": (*_BASE, "extlinux", "boot"),
+}
 
 # Files that design.md marks as pure: no I/O, no subprocess, no environment.
 PURE = (
-    "architecture", "text", "errors", "settings", "listing",
+    "architecture", "text", "errors", "devices", "settings", "listing",
     *(f"extlinux/{path.stem}" for path in sorted((PACKAGE / "extlinux").glob("*.py")) if path.stem != "__init__"),
     "boot/cmdline", "boot/kernel", "boot/plan",
+    "install/layout", "install/plan", "install/step", "install/zipl_conf",
     "remote/role", "remote/authorized_keys", "remote/key_options", "remote/host_key",
     "session/choice", "session/countdown", "session/events", "session/request", "session/state", "session/status",
     "session/screen", "session/frame", "session/layout", "session/editor", "session/keys",
@@ -105,7 +109,9 @@ def test_imports_go_one_way() -> None:
                 continue
             used = target.removeprefix("chainboot.").split(".")[0]
             if wing in BESIDE:
-                assert used in BESIDE_MAY_USE, f"{name} imports {target}"
+                allowed = (*BESIDE[wing], wing)
+                path = target.removeprefix("chainboot.")
+                assert any(f"{path}.".startswith(f"{each}.") for each in allowed), f"{name} imports {target}"
             elif used in BESIDE:
                 assert wing == "cli", f"{name} imports {target}"
             else:
@@ -115,8 +121,14 @@ def test_imports_go_one_way() -> None:
                 assert theirs <= ours, f"{name} imports {target}, which is above it"
 
 
-def test_the_image_builder_is_imported_only_by_the_verb_that_needs_it() -> None:
-    assert not {name for name in imported_at_start(modules()["cli"]) if name.startswith("chainboot.image")}
+def test_the_wings_are_imported_only_by_the_verbs_that_need_them() -> None:
+    early = imported_at_start(modules()["cli"])
+    assert not {name for name in early for wing in BESIDE if name.startswith(f"chainboot.{wing}")}
+
+
+def test_the_first_stage_leaves_the_wings_out() -> None:
+    spec = (PACKAGE.parent / "first-stage/image-spec.json").read_text()
+    assert all(f'"chainboot.{wing}"' in spec.partition('"exclude"')[2] for wing in BESIDE)
 
 
 def test_pure_modules_touch_nothing() -> None:

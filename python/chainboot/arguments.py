@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         verbs.add_parser("set-default", help="make an entry the default, in the configuration file"),
     )
     _image(verbs.add_parser("image", help="build a first-stage initrd from an image spec and a sysroot"))
+    _install(verbs.add_parser("install", help="put a first stage where the machine's own loader starts it"))
     return parser
 
 
@@ -107,4 +108,20 @@ def _image(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--host-key", metavar="FILE", help="the first stage's own ed25519 key (ssh-keygen -t ed25519)")
     verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the first stage")
     verb.add_argument("--manifest", metavar="FILE", help="also write what is in the image, and why, as JSON")
+    verb.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")
+
+
+def _install(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--loader", required=True, choices=("zipl",), help="the machine's loader: zipl on IBM Z")
+    verb.add_argument(
+        "--target", required=True, metavar="DIR", help="the mounted boot volume, which holds extlinux/extlinux.conf"
+    )
+    verb.add_argument("--kernel", required=True, metavar="FILE", help="the first stage's kernel")
+    verb.add_argument("--initrd", required=True, metavar="FILE", help="its initrd, as `chainboot image` makes it")
+    verb.add_argument(
+        "--parameters",
+        metavar="TEXT",
+        help="its kernel parameters; default: those of the first stage that is there, else this system's consoles",
+    )
+    verb.add_argument("--dry-run", action="store_true", help="print what would be done, step by step, and do nothing")
     verb.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")

@@ -74,6 +74,10 @@ def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(f"chainboot {_version()}")
         return EXIT_OK
+    if arguments[:1] in (["image"], ["install"]):
+        from chainboot.services import look_for_wing
+
+        look_for_wing(arguments[0])  # before argparse asks for their many options
     from chainboot.arguments import parse_arguments
 
     options = parse_arguments(arguments)
@@ -299,32 +303,17 @@ def _set_default(options: argparse.Namespace) -> int:
 
 
 def _image(options: argparse.Namespace) -> int:
-    from pathlib import Path
+    from chainboot.image.command import run
 
-    from chainboot.image.access import access_files
-    from chainboot.image.archive import Compression
-    from chainboot.image.build import build
-    from chainboot.process import run
+    print(run(options, talk))
+    return EXIT_OK
 
-    named = (given.partition("=") for given in options.package)
-    report = build(
-        Path(options.spec),
-        Path(options.sysroot),
-        Path(options.output),
-        compression=Compression(options.compress),
-        level=options.level,
-        architecture=options.arch,
-        packages={name: Path(path) for name, _, path in named},
-        manifest=Path(options.manifest) if options.manifest else None,
-        run=run,
-        say=talk,
-        additions=access_files(
-            [Path(name) for name in options.authorized_keys],
-            Path(options.host_key) if options.host_key else None,
-            options.set,
-        ),
-    )
-    print(report.describe())
+
+def _install(options: argparse.Namespace) -> int:
+    from chainboot.install.command import run
+    from chainboot.process import run as runner
+
+    print(run(options, runner, talk), end="")
     return EXIT_OK
 
 
@@ -338,4 +327,5 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "fmt": _fmt,
     "set-default": _set_default,
     "image": _image,
+    "install": _install,
 }

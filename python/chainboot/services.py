@@ -1,4 +1,6 @@
-"""The verbs of the first stage: `console`, `login` and `prepare-ssh` for its scripts, and those of its rescue shell."""
+"""The verbs of the first stage: `console`, `login` and `prepare-ssh` for its scripts, those of its rescue shell, and
+what it says to those that it lacks.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chainboot.errors import ChainbootError
+from chainboot.errors import ChainbootError, RefusedError
 from chainboot.streams import print_json, talk
 from chainboot.text import printable
 
@@ -86,6 +88,18 @@ def local(arguments: Sequence[str]) -> int:
     name = os.environ.get(PERSON) or f"somebody at {console_name()}"
     person = Person(name, Role.ADMIN, remote="SSH_CONNECTION" in os.environ)
     return _print(_do(person, shlex.join(arguments), owned=True))
+
+
+def look_for_wing(verb: str) -> None:
+    """Raises `RefusedError` where the package of that verb was left out; the first stage has neither."""
+    from importlib import import_module
+
+    try:
+        import_module(f"chainboot.{verb}")
+    except ModuleNotFoundError as error:
+        raise RefusedError(
+            f"`chainboot {verb}` is not part of the first stage", hint="run it on the system that is to be installed"
+        ) from error
 
 
 def _do(person: Person, request: str, *, owned: bool = False) -> Done:

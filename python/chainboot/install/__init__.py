@@ -1,0 +1,1 @@
+"""Puts the first stage where the machine's own loader finds it."""

@@ -1,0 +1,123 @@
+"""The files that are to be installed: a kernel and an initrd for IBM Z, looked at before anything is written."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+
+from chainboot.architecture import S390X
+from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
+from chainboot.boot.volume import file_type
+from chainboot.errors import NotFoundError, RefusedError
+
+# Linux lib/decompress.c (compressed_formats), and init/initramfs.c for cpio.
+_INITRD_STARTS = (
+    b"070701", b"070702", b"\x1f\x8b", b"\x1f\x9e", b"\x42\x5a", b"\x5d\x00", b"\xfd\x37", b"\x89\x4c", b"\x02\x21",
+    b"\x28\xb5",
+)  # fmt: skip
+
+_CHUNK = 1 << 20
+_CONFIG_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to copy: its path, its size in bytes and its SHA-256 digest."""
+
+    path: str
+    size: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel to install. `config` is the text of the configuration beside it, "" where there is none."""
+
+    file: SourceFile
+    image: KernelImage
+    config: str
+
+
+def read_kernel(path: str) -> Kernel:
+    """Raises `NotFoundError` or `RefusedError` for what zipl might install, but nothing could boot."""
+    head, size = _head(path)
+    image = inspect(head, size, lambda offset, length: _read_at(path, offset, length))
+    problem = zipl_problem(image)
+    if problem:
+        raise RefusedError(f"{path} cannot be installed: {problem}")
+    return Kernel(SourceFile(path, *_digest(path)), image, _config(path))
+
+
+def zipl_problem(image: KernelImage) -> str | None:
+    """Why zipl cannot boot a kernel image, or None."""
+    if image.problem:
+        return image.problem
+    if image.machine != S390X.name:
+        return f"it is a kernel for {image.machine}, and zipl boots {S390X.name}"
+    return None
+
+
+def read_initrd(path: str) -> SourceFile:
+    """Raises `NotFoundError` or `RefusedError` where the file is none that a kernel would take for an initrd."""
+    head, size = _head(path)
+    if size == 0:
+        raise RefusedError(f"{path} cannot be installed: the file is empty")
+    if not head.startswith(_INITRD_STARTS):
+        raise RefusedError(f"{path} cannot be installed: it is no initrd (neither cpio nor compressed)")
+    return SourceFile(path, *_digest(path))
+
+
+def _head(path: str) -> tuple[bytes, int]:
+    try:
+        # O_NONBLOCK: a FIFO in place of a file must not hang.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise RefusedError(f"{path} cannot be installed: it is {file_type(status.st_mode)}, not a file")
+            return file.read(HEAD_SIZE), status.st_size
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+
+
+def _read_at(path: str, offset: int, length: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return file.read(length)
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+
+
+def _digest(path: str) -> tuple[int, bytes]:
+    """Size and digest of what can be read of a file now; raises `NotFoundError`."""
+    try:
+        return digest(path)
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+
+
+def digest(path: str) -> tuple[int, bytes]:
+    """The size in bytes and the SHA-256 digest of a file; raises `OSError`."""
+    import hashlib
+
+    found = hashlib.sha256()
+    size = 0
+    with open(path, "rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            found.update(chunk)
+            size += len(chunk)
+    return size, found.digest()
+
+
+def _config(path: str) -> str:
+    """The configuration that distributions install beside a kernel: config-6.1.0 beside vmlinuz-6.1.0."""
+    directory, name = os.path.split(path)
+    release = name.partition("-")[2]
+    if not release:
+        return ""
+    try:
+        with open(os.path.join(directory, f"config-{release}"), encoding="utf-8", errors="replace") as file:
+            return file.read(_CONFIG_LIMIT)
+    except OSError:
+        return ""
