@@ -27,7 +27,16 @@ image: bootstrap ## build the first stage's initrd (ARCH=s390x AUTHORIZED_KEYS=F
 scenarios: bootstrap ## run scenarios in QEMU: all, or NAMES='NAME ...' (ARCH=s390x)
 	@$(PYTHON) -m chainboot_vm.run --arch $(ARCH) $(NAMES)
 
-bench: bootstrap ## measure reading beside a plain loop, and the way to the menu beside a bare kexec
+crash: ## cut an install with zipl off after each of its writes, and start the machine (an emulated IBM Z)
+	@tools/bootstrap s390x
+	@$(PYTHON) -m chainboot_vm.power_cuts
+
+crash: ## cut an install with zipl off after each of its writes, and start the machine (an emulated IBM Z)
+	@tools/bootstrap s390x
+	@$(PYTHON) -m chainboot_vm.power_cuts
+
+bench: ## measure reading beside a plain loop, and the way to the menu beside a bare kexec, on both machines
+	@tools/bootstrap x86_64 s390x
 	@$(PYTHON) tests/bench/parse.py
 	@$(PYTHON) -m chainboot_vm.bench
 

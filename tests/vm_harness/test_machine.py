@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chainboot_vm.machine import MachineError, QemuMachine
+from chainboot_vm.machine import ONE_CONSOLE, MachineError, QemuMachine
 
 # Takes the arguments that QemuMachine adds; each further console repeats what the first one is told.
 STAND_IN = r"""
@@ -67,7 +67,7 @@ def test_the_monitor_answers(machine: QemuMachine) -> None:
 
 
 def test_a_second_console(tmp_path: Path) -> None:
-    with QemuMachine([sys.executable, "-c", STAND_IN], log=tmp_path / "log", consoles=2) as machine:
+    with QemuMachine([sys.executable, "-c", STAND_IN], log=tmp_path / "log", consoles=ONE_CONSOLE * 2) as machine:
         machine.start()
         machine.wait_for_console_text("up: 2 consoles")
         machine.send_console("hello")

@@ -11,13 +11,24 @@ from chainboot.errors import NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
+class LineConsole:
+    """An operator's console: kernel parameters, and QEMU's arguments (`{}` is the character device behind it)."""
+
+    parameters: str
+    device: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Architecture:
     """One row of the table.
 
     `name` is what `uname -m` says, `debian` what dpkg says. `kernel_package` is the meta package that names the
-    newest kernel. `qemu` is the program, `machine` its arguments, `console` the name of the first serial console
-    on the kernel command line, `further_console` that of the next ones (`{}` is its number, counting from 1),
-    `disk_device` a virtio disk on this machine's bus and `network_device` a virtio network card.
+    newest kernel, `alone` are packages that are wanted without what they depend on. `qemu` is the program, `machine`
+    its arguments, `console` the name of the first serial console on the kernel command line and `further_consoles`
+    those of others, each given to the machine by the arguments `further_device` (`{}` is the character device behind
+    it). `line_console` is the same of a console that knows lines only, with all the parameters that it takes; None
+    where there is no such thing. `disk_device` is a virtio disk on this machine's bus and `network_device` a virtio
+    network card.
     """
 
     name: str
@@ -26,9 +37,12 @@ class Architecture:
     qemu: str
     machine: tuple[str, ...]
     console: str
-    further_console: str
+    further_consoles: tuple[str, ...]
+    further_device: tuple[str, ...]
     disk_device: str
     network_device: str
+    alone: tuple[str, ...] = ()
+    line_console: LineConsole | None = None
 
 
 ARCHITECTURES = (
@@ -40,7 +54,8 @@ ARCHITECTURES = (
         # i440fx rather than q35: its PCI bus takes a disk at run time without a root port of its own.
         machine=("-machine", "pc", "-vga", "none"),
         console="ttyS0",
-        further_console="ttyS{}",
+        further_consoles=("ttyS1", "ttyS2", "ttyS3"),
+        further_device=("-serial", "chardev:{}"),
         disk_device="virtio-blk-pci",
         # Nobody boots from it, and its boot ROM is a Debian package of its own.
         network_device="virtio-net-pci,romfile=",
@@ -52,9 +67,14 @@ ARCHITECTURES = (
         qemu="qemu-system-s390x",
         machine=("-machine", "s390-ccw-virtio"),
         console="ttysclp0",
-        further_console="ttysclp{}",
+        # There is one SCLP, so the others are virtio's.
+        further_consoles=("hvc0", "hvc1"),
+        further_device=("-device", "virtio-serial", "-device", "virtconsole,chardev={}"),
+        line_console=LineConsole("conmode=sclp console=ttyS0", ("-device", "sclplmconsole,chardev={}")),
         disk_device="virtio-blk-ccw",
         network_device="virtio-net-ccw",
+        # zipl. Perl and what else the package depends on serve its other tools.
+        alone=("s390-tools",),
     ),
 )
 

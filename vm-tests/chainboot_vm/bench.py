@@ -20,7 +20,7 @@ from chainboot.errors import ChainbootError
 from chainboot.session.state import READY
 from chainboot_vm import access, additions, disks, first_stage, payload, qemu, sample
 from chainboot_vm.additions import Additions
-from chainboot_vm.architecture import architecture
+from chainboot_vm.architecture import ARCHITECTURES, architecture
 from chainboot_vm.artifacts import BUILD, REPOSITORY
 from chainboot_vm.disks import Disk
 from chainboot_vm.first_stage import Variant
@@ -63,14 +63,38 @@ class Result:
     def median(self) -> float:
         return statistics.median(self.seconds)
 
-    def row(self) -> str:
-        return f"  {self.name:<33} {self.median:7.2f} {min(self.seconds):9.2f} {max(self.seconds):7.2f}"
+    def cell(self) -> str:
+        """What stands in the table."""
+        return f"{self.median:.2f} ({min(self.seconds):.2f} to {max(self.seconds):.2f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What one machine took, and the images that it booted."""
+
+    machine: str
+    results: tuple[Result, ...]
+    complete: Path
+    floor: Path
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """The menu beside the floor's mount, and the payload beside the floor's: what does not depend on the host."""
+        menu, mounted, payload_up, floor_up = self.results[:4]
+        return menu.median / mounted.median, payload_up.median / floor_up.median
 
 
 def main() -> None:
-    """Measure, print the table and write build/bench.json."""
-    arch = architecture("x86_64")
-    sysroot = fetch(arch, say=print)
+    """Measure the machines that are named, or all; print the table and write build/bench.json."""
+    names = sys.argv[1:] or [row.name for row in ARCHITECTURES]
+    columns = tuple(_measure(fetch(architecture(name), say=print)) for name in names)
+    print()
+    print(_table(columns))
+    _write(BUILD / "bench.json", columns)
+
+
+def _measure(sysroot: Sysroot) -> Column:
+    machine = sysroot.architecture.name
     complete, floor = (first_stage.initrd(sysroot, variant, say=print) for variant in (first_stage.COMPLETE, FLOOR))
     waiting, at_once = (disks.image(_disk(timeout), sysroot) for timeout in (_FOR_EVER, _AT_ONCE))
     measures = (
@@ -80,18 +104,17 @@ def main() -> None:
         Measure("floor: payload speaks", floor, waiting, re.escape(payload.GENERATION)),
     )
     taken: dict[str, list[float]] = {measure.name: [] for measure in measures}
-    for round_number in range(1, ROUNDS + 1):
+
+    def note(turn: int, name: str, seconds: float) -> None:
+        taken.setdefault(name, []).append(seconds)
+        print(f"{machine}, round {turn} of {ROUNDS}: {name}: {seconds:.2f} s", flush=True)
+
+    for turn in range(1, ROUNDS + 1):
         for measure in measures:
-            seconds = _boot(measure, sysroot)
-            taken[measure.name].append(seconds)
-            print(f"round {round_number} of {ROUNDS}: {measure.name}: {seconds:.2f} s", flush=True)
+            note(turn, measure.name, _boot(measure, sysroot))
         for name, seconds in zip((_SSH_ANSWERS, _SSH_MENU), _boot_with_ssh(complete, waiting, sysroot), strict=True):
-            taken.setdefault(name, []).append(seconds)
-            print(f"round {round_number} of {ROUNDS}: {name}: {seconds:.2f} s", flush=True)
-    results = tuple(Result(name, tuple(seconds)) for name, seconds in taken.items())
-    print()
-    print(_table(results, complete, floor))
-    _write(BUILD / "bench.json", results, complete, floor)
+            note(turn, name, seconds)
+    return Column(machine, tuple(Result(name, tuple(seconds)) for name, seconds in taken.items()), complete, floor)
 
 
 def _disk(timeout: int) -> Disk:
@@ -151,25 +174,32 @@ def _boot_with_ssh(image: Path, disk: Path, sysroot: Sysroot) -> tuple[float, fl
     return answers - started, menu
 
 
-def _table(results: Sequence[Result], complete: Path, floor: Path) -> str:
-    menu, mounted, payload_up, floor_up = results[:4]
-    return "\n".join(
-        (
-            "Seconds after `Run /init`, x86_64 under emulation (TCG):",
-            f"  {'':<33} {'median':>7} {'shortest':>9} {'longest':>7}",
-            *(result.row() for result in results),
-            f"  menu / floor's mount: {menu.median / mounted.median:.2f}",
-            f"  payload / floor's payload: {payload_up.median / floor_up.median:.2f}",
-            f"Bytes: first stage {complete.stat().st_size}, floor {floor.stat().st_size}",
-        )
-    )
+def _table(columns: Sequence[Column]) -> str:
+    heads = "".join(f"{column.machine:>25}" for column in columns)
+    lines = [
+        f"Seconds after `Run /init`, under emulation (TCG): median, shortest and longest of {ROUNDS}",
+        f"{'':<38}{heads}",
+    ]
+    for row in zip(*(column.results for column in columns), strict=True):
+        lines.append(f"  {row[0].name:<36}" + "".join(f"{result.cell():>25}" for result in row))
+    for place, name in enumerate(("menu / floor's mount", "payload / floor's payload")):
+        lines.append(f"  {name:<36}" + "".join(f"{column.ratios[place]:>25.2f}" for column in columns))
+    for name, images in (
+        ("bytes of the first stage", [column.complete for column in columns]),
+        ("bytes of the floor", [column.floor for column in columns]),
+    ):
+        lines.append(f"  {name:<36}" + "".join(f"{image.stat().st_size:>25}" for image in images))
+    return "\n".join(lines)
 
 
-def _write(path: Path, results: Sequence[Result], complete: Path, floor: Path) -> None:
+def _write(path: Path, columns: Sequence[Column]) -> None:
     document = {
-        "seconds": {result.name: list(result.seconds) for result in results},
-        "median": {result.name: result.median for result in results},
-        "bytes": {"first stage": complete.stat().st_size, "floor": floor.stat().st_size},
+        column.machine: {
+            "seconds": {result.name: list(result.seconds) for result in column.results},
+            "median": {result.name: result.median for result in column.results},
+            "bytes": {"first stage": column.complete.stat().st_size, "floor": column.floor.stat().st_size},
+        }
+        for column in columns
     }
     path.write_text(json.dumps(document, indent=1) + "\n")
 

@@ -57,7 +57,8 @@ def initrd(
 
     Beside the complete one are its report (`.txt`) and its manifest (`.json`). Raises `ChainbootError`.
     """
-    packages = {"chainboot": LIBRARY, "lark": Path(lark.__file__).parent}
+    spec = ImageSpec.from_json(variant.spec.read_text(), variant.spec.name, sysroot.architecture.name)
+    packages = {"chainboot": LIBRARY, "lark": Path(lark.__file__).parent} if spec.python else {}
     key = key_of(repr(variant), sysroot.key, key_of_files(variant.spec.parent, *packages.values()))
     target = build_directory / f"{variant.name}-{sysroot.architecture.name}.initrd"
 
@@ -70,7 +71,7 @@ def initrd(
             fresh,
             compression=Compression.ZSTD,
             level=None,
-            packages=packages if variant.spec == SPEC else {},
+            packages=packages,
             manifest=manifest,
             run=runner,
             say=say,
@@ -80,7 +81,6 @@ def initrd(
 
     def make_variant(fresh: Path) -> None:
         say(f"building the first stage without {', '.join(variant.without)}")
-        spec = ImageSpec.from_json(variant.spec.read_text(), variant.spec.name, sysroot.architecture.name)
         image = build_image(
             spec, variant.spec.parent, ImageSysroot.open(sysroot.root), packages, runner, lambda _: None
         )

@@ -24,6 +24,10 @@ from chainboot_vm.console import Console, Line
 # No wait is longer than this, however slow emulation is; a machine that hangs must not hang the tests.
 LONGEST_WAIT = 120
 SHOWN_LINES = 40
+
+# What `qemu.console_devices` gives for a machine with one console.
+ONE_CONSOLE = (("-serial", "chardev:{}"),)
+
 _MONITOR_PROMPT = b"(qemu) "
 
 
@@ -66,9 +70,9 @@ class MachineError(ChainbootError):
 class QemuMachine:
     """QEMU as a child process, one socket for each console and one for its monitor.
 
-    `command` is `qemu.command_line`. `log` gets every console line with the seconds since the start; `say` hears what
-    is waited for, `echo` each line of the first console. Use it as a context manager: QEMU is dead afterwards,
-    whatever happened.
+    `command` is `qemu.command_line`, `consoles` are `qemu.console_devices`. `log` gets every console line with the
+    seconds since the start; `say` hears what is waited for, `echo` each line of the first console. Use it as a context
+    manager: QEMU is dead afterwards, whatever happened.
     """
 
     def __init__(
@@ -78,9 +82,10 @@ class QemuMachine:
         log: Path,
         say: Callable[[str], None] = lambda _: None,
         echo: Callable[[str], None] = lambda _: None,
-        consoles: int = 1,
+        consoles: Sequence[Sequence[str]] = ONE_CONSOLE,
     ) -> None:
-        self.consoles = tuple(Console() for _ in range(consoles))
+        self.consoles = tuple(Console() for _ in consoles)
+        self._console_devices = tuple(consoles)
         self._command = tuple(command)
         self._say = say
         self._echo = echo
@@ -119,7 +124,9 @@ class QemuMachine:
             self._sockets.append(ours)
             ends.append(theirs)
             argv += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
-            argv += ["-mon", f"chardev={name},mode=readline"] if name == "monitor" else ["-serial", f"chardev:{name}"]
+            number = len(self._sockets) - 1
+            device = ("-mon", "chardev={},mode=readline") if name == "monitor" else self._console_devices[number]
+            argv += [word.format(name) for word in device]
         self._log.write(f"$ {pasteable(argv)}\n")
         self.note("starting")
         self._started = time.monotonic()

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from chainboot_vm import qemu
 from chainboot_vm.access import Access
-from chainboot_vm.machine import Machine, MachineError, QemuMachine
+from chainboot_vm.machine import ONE_CONSOLE, Machine, MachineError, QemuMachine
 from chainboot_vm.qemu import Network
 from chainboot_vm.ssh import Client, Target
 from chainboot_vm.ssh_session import Session
@@ -67,7 +67,7 @@ class NetworkedQemuMachine(QemuMachine):
         pinned: bool = True,
         say: Callable[[str], None] = lambda _: None,
         echo: Callable[[str], None] = lambda _: None,
-        consoles: int = 1,
+        consoles: Sequence[Sequence[str]] = ONE_CONSOLE,
     ) -> None:
         super().__init__(command, log=log, say=say, echo=echo, consoles=consoles)
         self._networks = tuple(networks)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chainboot.errors import ChainbootError
 from chainboot_vm.architecture import Architecture
 from chainboot_vm.artifacts import program
 
@@ -24,12 +25,14 @@ ACCELERATION = ("-accel", "tcg,tb-size=32")
 class Drive:
     """A disk image as QEMU is given it. One that is not attached can be plugged in later with `plug`.
 
-    What a guest writes to one that is `kept` is in the image afterwards.
+    What a guest writes to one that is `kept` is in the image afterwards; every write is also added to the file
+    `recorded`, if there is one, in the order and with the flushes in which the guest makes them (write_log.py).
     """
 
     image: Path
     attached: bool = True
     kept: bool = False
+    recorded: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +55,50 @@ class Network:
 def command_line(
     arch: Architecture,
     *,
-    kernel: Path,
-    initrd: Path,
-    append: str,
+    kernel: Path | None,
+    initrd: Path | None = None,
+    append: str = "",
     drives: Sequence[Drive],
     networks: Sequence[Network] = (),
     memory_mib: int = MEMORY_MIB,
 ) -> tuple[str, ...]:
     """The argv that boots `kernel` and `initrd` with `append` as kernel command line.
 
+    Without a kernel the machine's own firmware starts what the boot loader has put on the first drive.
     Disk images are opened with snapshot=on unless they are kept: what a guest writes is gone when QEMU ends, so one
     image serves any number of machines. Raises `NotFoundError` when QEMU is not installed.
     """
     argv = [program(arch.qemu), *arch.machine, *ACCELERATION, "-m", str(memory_mib)]
     argv += ["-nodefaults", "-no-user-config", "-display", "none"]
-    argv += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", append]
+    if kernel is not None:
+        argv += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", append]
     for number, drive in enumerate(drives):
-        image = str(drive.image).replace(",", ",,")  # qemu(1): a comma in an option's value is doubled
-        argv += ["-drive", f"if=none,id=disk{number},format=raw,snapshot={_on(not drive.kept)},file={image}"]
+        argv += _block_device(number, drive)
         if drive.attached:
-            argv += ["-device", f"{arch.disk_device},drive=disk{number}"]
+            first = ",bootindex=0" if kernel is None and number == 0 else ""
+            argv += ["-device", f"{arch.disk_device},drive=disk{number}{first}"]
     for number, network in enumerate(networks):
         cable = _router(number) if network.routed else _hub_end(number)
         argv += ["-netdev", _user(number, network) if network.routed else f"hubport,id={cable},hubid={number}"]
         argv += ["-device", f"{arch.network_device},id={_card(number)},netdev={cable},mac=52:54:00:c4:b0:{number:02x}"]
     return tuple(argv)
+
+
+def _block_device(number: int, drive: Drive) -> list[str]:
+    image = str(drive.image).replace(",", ",,")  # qemu(1): a comma in an option's value is doubled
+    if drive.recorded is None:
+        return ["-drive", f"if=none,id=disk{number},format=raw,snapshot={_on(not drive.kept)},file={image}"]
+    log = str(drive.recorded).replace(",", ",,")
+    return [
+        *("-blockdev", f"driver=file,node-name=image{number},filename={image}"),
+        *("-blockdev", f"driver=file,node-name=log{number},filename={log}"),
+        *("-blockdev", f"driver=blklogwrites,node-name=disk{number},file=image{number},log=log{number}"),
+    ]
+
+
+def load_parameter(value: str) -> tuple[str, ...]:
+    """The monitor commands that reset an IBM Z with `value` as its LOADPARM: the number of an entry of zipl's menu."""
+    return (f"qom-set /machine loadparm {value}", "system_reset")
 
 
 def plug(number: int) -> str:
@@ -120,8 +142,21 @@ def forwarded_port(number: int, usernet: str) -> int | None:
 
 def consoles(arch: Architecture, count: int) -> str:
     """The `console=` parameters for `count` serial consoles; the kernel's /dev/console is the last one named."""
-    names = [arch.console, *(arch.further_console.format(number) for number in range(1, count))]
+    names = (arch.console, *arch.further_consoles)[:count]
     return " ".join(f"console={name}" for name in reversed(names))
+
+
+def console_devices(arch: Architecture, count: int, *, line: bool = False) -> tuple[tuple[str, ...], ...]:
+    """The arguments for each of `count` serial consoles and, with `line`, for one more that knows lines only.
+
+    In each of them `{}` stands for the character device. Raises `ChainbootError` where the machine has no such console.
+    """
+    given = (("-serial", "chardev:{}"), *(arch.further_device for _ in range(1, count)))
+    if not line:
+        return given
+    if arch.line_console is None:
+        raise ChainbootError(f"{arch.name} has no console that knows lines only")
+    return (*given, arch.line_console.device)
 
 
 # What the router advertises. QEMU's own default is a site-local prefix, which nobody has used since RFC 3879.

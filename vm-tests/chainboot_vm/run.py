@@ -16,7 +16,7 @@ from pathlib import Path
 
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner, run
-from chainboot_vm import access, additions, disks, first_stage, qemu, scenario
+from chainboot_vm import access, additions, disks, first_stage, installer, qemu, scenario
 from chainboot_vm.access import Access
 from chainboot_vm.architecture import ARCHITECTURES, Architecture, architecture
 from chainboot_vm.artifacts import BUILD
@@ -34,12 +34,17 @@ JOBS = 2
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A scenario, the QEMU command line that starts its machine, and the keys with which it is called."""
+    """A scenario, the QEMU command line that starts its machine, and the keys with which it is called.
+
+    `install` is what has to be done before, if anything.
+    """
 
     scenario: Scenario
     command: tuple[str, ...]
     log: Path
     access: Access
+    consoles: tuple[tuple[str, ...], ...]
+    install: installer.Installation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +59,37 @@ class Outcome:
 def prepare(found: Scenario, sysroot: Sysroot, *, runner: Runner = run, say: Callable[[str], None]) -> Ready:
     """Make the image and the disks of a scenario. Raises `ChainbootError`."""
     arch = sysroot.architecture
+    if arch.name not in found.architectures:
+        raise ChainbootError(
+            f"{found.name} is not for {arch.name}", hint=f"it is for: {', '.join(found.architectures)}"
+        )
     keys = access.keys(runner=runner)
-    initrd = first_stage.initrd(sysroot, found.image, runner=runner, say=say)
-    parameters = " ".join(filter(None, (qemu.consoles(arch, found.consoles), PARAMETERS, found.parameters)))
+    initrd = additions.append(found.additions, first_stage.initrd(sysroot, found.image, runner=runner, say=say), keys)
+    parameters = " ".join(filter(None, (_consoles(found, arch), PARAMETERS, found.parameters)))
+    drives = [_drive(found, arch, disk, disks.image(disk, sysroot, runner=runner)) for disk in found.disks]
+    log = BUILD / "vm-logs" / f"{found.name}-{arch.name}.log"
+    install = None
+    if found.install is not None:
+        first_stage.initrd(sysroot, installer.IMAGE, runner=runner, say=say)
+        given = " ".join(filter(None, (parameters, found.install)))
+        told = log.with_name(f"{log.stem}-install.log")
+        install = installer.Installation(initrd, given, drives[0], sysroot, told)
     command = qemu.command_line(
         arch,
-        kernel=sysroot.kernel,
-        initrd=additions.append(found.additions, initrd, keys),
+        kernel=None if install else sysroot.kernel,
+        initrd=initrd,
         append=parameters,
-        drives=[_drive(found, arch, disk, disks.image(disk, sysroot, runner=runner)) for disk in found.disks],
+        drives=drives,
         networks=found.networks,
     )
-    return Ready(found, command, BUILD / "vm-logs" / f"{found.name}-{arch.name}.log", keys)
+    devices = qemu.console_devices(arch, found.consoles, line=found.line_console)
+    return Ready(found, command, log, keys, devices, install)
+
+
+def _consoles(found: Scenario, arch: Architecture) -> str:
+    """The kernel parameters for its consoles. The one that knows lines only is the kernel's own: there panics show."""
+    line = arch.line_console.parameters if found.line_console and arch.line_console else ""
+    return " ".join(filter(None, (qemu.consoles(arch, found.consoles), line)))
 
 
 def _drive(found: Scenario, arch: Architecture, disk: Disk, image: Path) -> qemu.Drive:
@@ -77,6 +101,11 @@ def perform(ready: Ready, say: Callable[[str], None]) -> Outcome:
     began = time.monotonic()
     failure = None
     found = ready.scenario
+    if ready.install is not None:
+        try:
+            ready.install.perform(run, say)
+        except ChainbootError as error:
+            return Outcome(found.name, time.monotonic() - began, f"installing: {error}")
     with NetworkedQemuMachine(
         ready.command,
         log=ready.log,
@@ -84,7 +113,7 @@ def perform(ready: Ready, say: Callable[[str], None]) -> Outcome:
         access=ready.access,
         pinned=found.additions.host_key,
         say=say,
-        consoles=found.consoles,
+        consoles=ready.consoles,
     ) as machine:
         try:
             found.run(machine)
@@ -94,14 +123,17 @@ def perform(ready: Ready, say: Callable[[str], None]) -> Outcome:
 
 
 class Session:
-    """Scenarios in the background, a few at a time. What they share has been made before the first starts."""
+    """Scenarios in the background, a few at a time. What they share has been made before the first starts.
 
-    def __init__(self, arch: Architecture, names: Sequence[str], jobs: int, say: Callable[[str], None]) -> None:
-        sysroot = fetch(arch, say=say)
-        ready = [prepare(scenario.load(name), sysroot, say=say) for name in names]
+    `wanted` are names, and the architecture of each; so are the keys of `outcomes`.
+    """
+
+    def __init__(self, wanted: Sequence[tuple[str, str]], jobs: int, say: Callable[[str], None]) -> None:
+        sysroots = {name: fetch(architecture(name), say=say) for name in dict.fromkeys(arch for _, arch in wanted)}
+        ready = [((name, arch), prepare(scenario.load(name), sysroots[arch], say=say)) for name, arch in wanted]
         self._pool = ThreadPoolExecutor(max_workers=jobs)
-        self.outcomes: dict[str, Future[Outcome]] = {
-            one.scenario.name: self._pool.submit(perform, one, _prefixed(one.scenario.name, say)) for one in ready
+        self.outcomes: dict[tuple[str, str], Future[Outcome]] = {
+            key: self._pool.submit(perform, one, _prefixed(one.scenario.name, say)) for key, one in ready
         }
 
     def close(self) -> None:
@@ -130,7 +162,8 @@ def main() -> None:
     failed = 0
     session = None
     try:
-        session = Session(architecture(options.arch), options.names or scenario.names(), options.jobs, say)
+        names = options.names or scenario.names_for(options.arch)
+        session = Session([(name, options.arch) for name in names], options.jobs, say)
         for future in as_completed(session.outcomes.values()):
             outcome = future.result()
             how = "ok" if outcome.failure is None else f"FAILED: {outcome.failure}"

@@ -34,3 +34,8 @@ NUMBER_OF_GENERATION_3 = 5
 def disk(label: str = "nixos", timeout: int = 50) -> Disk:
     """The root file system with /boot as a directory of it. `timeout` is in tenths of a second."""
     return Disk(label, {**root_directories(), **nixos_boot(GENERATIONS, timeout=timeout)})
+
+
+def boot_disk(label: str, timeout: int = 50) -> Disk:
+    """A file system of its own for /boot, with room for what is installed beside the generations."""
+    return Disk(label, nixos_boot(GENERATIONS, timeout=timeout, directory=""), size_mib=192, kept=True)

@@ -14,12 +14,15 @@ from typing import TypeVar
 from chainboot.errors import ChainbootError, NotFoundError
 from chainboot_vm.access import ROLES
 from chainboot_vm.additions import Additions
+from chainboot_vm.architecture import ARCHITECTURES
 from chainboot_vm.disks import Disk
 from chainboot_vm.first_stage import COMPLETE, Variant
 from chainboot_vm.networked import NetworkedQemuMachine
 from chainboot_vm.qemu import Network
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "scenarios"
+
+EVERY_ARCHITECTURE = tuple(row.name for row in ARCHITECTURES)
 
 _T = TypeVar("_T")
 
@@ -29,9 +32,12 @@ class Scenario:
     """A scenario file. What it may define, and the default of each:
 
     `DISKS`, none; `run(machine)`, required, as is a docstring; `IMAGE`, the complete one; `PARAMETERS`, further words
-    for the first stage's kernel command line; `CONSOLES`, how many serial consoles there are, one; `NETWORKS`, network
-    cards, none; `SETTINGS`, what the image's /etc/chainboot.conf says, nothing; `KEYS`, the roles whose keys the image
-    has, all of them if there is a network; `HOST_KEY`, whether the image has a host key, yes if there is a network.
+    for the first stage's kernel command line; `CONSOLES`, how many serial consoles there are, one; `LINE_CONSOLE`,
+    whether there is one more that knows lines only, no; `NETWORKS`, network cards, none; `SETTINGS`, what the image's
+    /etc/chainboot.conf says, nothing; `KEYS`, the roles whose keys the image has, all of them if there is a network;
+    `HOST_KEY`, whether the image has a host key, yes if there is a network; `INSTALL`, kernel parameters with which the
+    first stage is installed on the first disk, which the machine's firmware then starts by itself; without it QEMU
+    loads kernel and image; `ARCHITECTURES`, the machines it is for, all of them.
     """
 
     name: str
@@ -43,11 +49,19 @@ class Scenario:
     consoles: int
     networks: tuple[Network, ...]
     additions: Additions
+    install: str | None = None
+    architectures: tuple[str, ...] = EVERY_ARCHITECTURE
+    line_console: bool = False
 
 
 def names() -> tuple[str, ...]:
     """The name of every scenario, in order."""
     return tuple(sorted(path.stem for path in DIRECTORY.glob("*.py") if not path.stem.startswith("_")))
+
+
+def names_for(architecture: str) -> tuple[str, ...]:
+    """The names of the scenarios that are for a machine, in order."""
+    return tuple(name for name in names() if architecture in load(name).architectures)
 
 
 def load(name: str) -> Scenario:
@@ -71,8 +85,24 @@ def read(name: str, here: Mapping[str, object]) -> Scenario:
         _all(str, name, here, "KEYS", ROLES if networks else ()),
         bool(here.get("HOST_KEY", bool(networks))),
     )
+    install, machines = here.get("INSTALL"), _all(str, name, here, "ARCHITECTURES", EVERY_ARCHITECTURE)
+    if install is not None and not (isinstance(install, str) and disks and disks[0].kept and machines == ("s390x",)):
+        raise ChainbootError(
+            f"vm-tests/scenarios/{name}.py: INSTALL must be a text, the first disk kept, and ARCHITECTURES s390x only"
+        )
     return Scenario(
-        name, summary.strip().partition("\n")[0], disks, run, image, parameters, consoles, networks, additions
+        name,
+        summary.strip().partition("\n")[0],
+        disks,
+        run,
+        image,
+        parameters,
+        consoles,
+        networks,
+        additions,
+        install,
+        machines,
+        bool(here.get("LINE_CONSOLE", False)),
     )
 
 

@@ -139,19 +139,20 @@ class Apt:
         raise NotFoundError(f"{self._arch.kernel_package} does not depend on a linux-image package")
 
     def install_closure(self, *options: str) -> str:
-        """`apt-get install` of everything but the kernel; never without an option that only looks or downloads."""
+        """`apt-get install` of what is wanted with its dependencies; never without one that only looks or loads."""
         assert "--download-only" in options
         return self._apt("apt-get", "-qq", "--yes", "--no-install-recommends", *options, "install", *PACKAGES)
 
-    def download_kernel(self, directory: Path, *options: str) -> str:
+    def download_alone(self, directory: Path, *options: str) -> str:
         """`apt-get download`, because the dependencies of a kernel (initramfs-tools, ...) serve to install it."""
-        return self._apt("env", "-C", str(directory), "apt-get", "-qq", *options, "download", self.kernel())
+        packages = (self.kernel(), *self._arch.alone)
+        return self._apt("env", "-C", str(directory), "apt-get", "-qq", *options, "download", *packages)
 
     def closure(self) -> tuple[Package, ...]:
         """Every package that will be unpacked, without downloading any."""
         # From a directory that is empty: apt leaves out of the list what it has already downloaded.
         look = ("--print-uris", "-o", f"Dir::Cache::archives={self._nothing}")
-        printed = self.install_closure("--download-only", *look) + self.download_kernel(self._nothing, *look)
+        printed = self.install_closure("--download-only", *look) + self.download_alone(self._nothing, *look)
         return tuple(_packages(printed))
 
     def _apt(self, *argv: str) -> str:
@@ -170,7 +171,7 @@ def fetch(arch: Architecture, *, build: Path = BUILD, runner: Runner = run, say:
     root = build / f"sysroot-{arch.name}"
     stamp_file = build / f"sysroot-{arch.name}.stamp"
     stamp = Stamp.read(stamp_file) if root.is_dir() else None
-    wanted = _digest(*PACKAGES, arch.kernel_package)
+    wanted = _digest(*PACKAGES, arch.kernel_package, *arch.alone)
     apt = _apt(arch, home, runner)
     if stamp is not None and stamp.wanted == wanted and (apt.lists_are_empty or apt.fingerprint() == stamp.lists):
         return _finished(arch, root, stamp)
@@ -201,7 +202,7 @@ def _download(apt: Apt, packages: tuple[Package, ...], home: Path, say: Callable
     say(f"downloading {len(missing)} Debian packages, {megabytes:.0f} MB (unpacked below build/, not installed)")
     try:
         apt.install_closure("--download-only")
-        apt.download_kernel(apt.archives)
+        apt.download_alone(apt.archives)
     except ProcessError as error:
         hint = f"the package lists may be old: run `apt-get update` as root, or remove {home} and try again"
         raise ChainbootError(f"the packages could not be downloaded: {error.message}", hint=hint) from error
