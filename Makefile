@@ -31,10 +31,6 @@ crash: ## cut an install with zipl off after each of its writes, and start the m
 	@tools/bootstrap s390x
 	@$(PYTHON) -m chainboot_vm.power_cuts
 
-crash: ## cut an install with zipl off after each of its writes, and start the machine (an emulated IBM Z)
-	@tools/bootstrap s390x
-	@$(PYTHON) -m chainboot_vm.power_cuts
-
 bench: ## measure reading beside a plain loop, and the way to the menu beside a bare kexec, on both machines
 	@tools/bootstrap x86_64 s390x
 	@$(PYTHON) tests/bench/parse.py

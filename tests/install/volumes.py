@@ -16,6 +16,7 @@ from pathlib import Path
 from kernels import s390x_image
 from nixos import INITRD, KERNEL, usual_conf, write_root
 
+from chainboot.image.cpio import File, pack
 from chainboot.install.command import Machine, Request, install
 from chainboot.install.system import System
 from chainboot.process import Completed, ProcessError
@@ -154,6 +155,9 @@ class Box:
         self.payload("6.6.32")
         self.mounts = top / "mountinfo"
         self.mounts.write_text(f"22 1 94:1 / {self.boot} rw - ext4 /dev/dasda1 rw\n")
+        self.sysfs = top / "sys"
+        (self.sysfs / "dev/block/94:1").mkdir(parents=True)
+        (self.sysfs / "dev/block/94:1/partition").write_text("1\n")
         self.cmdline = top / "cmdline"
         self.cmdline.write_text("root=/dev/dasda2 console=ttysclp0 console=ttyS0 quiet\n")
         # The rule for a panic is there, and nothing is to be done about it.
@@ -167,7 +171,14 @@ class Box:
     @property
     def machine(self) -> Machine:
         """What the installer reads of this system."""
-        return Machine(str(self.mounts), str(self.cmdline), str(self.tmpfiles))
+        return Machine(
+            mounts=str(self.mounts),
+            cmdline=str(self.cmdline),
+            tmpfiles=(str(self.tmpfiles), *(str(self.top / f"{place}/tmpfiles.d") for place in ("run", "lib"))),
+            sysfs=str(self.sysfs),
+            boot=str(self.top / "kernels"),
+            zipl_conf=str(self.top / "zipl.conf"),
+        )
 
     def payload(self, version: str) -> None:
         """Give the volume's entries a kernel for this machine."""
@@ -178,7 +189,8 @@ class Box:
         """Kernel and initrd of a first stage called `name`."""
         kernel, initrd = self.top / f"{name}-kernel", self.top / f"{name}-initrd"
         kernel.write_bytes(s390x_image(f"6.1.0-{name}"))
-        initrd.write_bytes(b"\x28\xb5\x2f\xfd" + name.encode() * 5000)
+        (self.top / f"config-6.1.0-{name}").write_text("CONFIG_KEXEC=y\n")
+        initrd.write_bytes(b"".join(pack([("/init", File(0o755, name.encode() * 5000))])))
         return str(kernel), str(initrd)
 
     def install(

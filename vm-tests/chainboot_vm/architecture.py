@@ -28,7 +28,7 @@ class Architecture:
     those of others, each given to the machine by the arguments `further_device` (`{}` is the character device behind
     it). `line_console` is the same of a console that knows lines only, with all the parameters that it takes; None
     where there is no such thing. `disk_device` is a virtio disk on this machine's bus and `network_device` a virtio
-    network card.
+    network card. `release` is the Debian whose packages are wanted; None for this machine's own.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Architecture:
     network_device: str
     alone: tuple[str, ...] = ()
     line_console: LineConsole | None = None
+    release: str | None = None
 
 
 ARCHITECTURES = (
@@ -75,6 +76,8 @@ ARCHITECTURES = (
         network_device="virtio-net-ccw",
         # zipl. Perl and what else the package depends on serve its other tools.
         alone=("s390-tools",),
+        # The kernel of the next release has no kexec.
+        release="bookworm",
     ),
 )
 

@@ -127,6 +127,7 @@ def main() -> None:
     except ChainbootError as error:
         sys.exit(f"error: {error}" + (f"\n(hint) {error.hint}" if error.hint else ""))
     print(made.with_suffix(".txt").read_text(), end="")
+    print(f"its kernel, which its modules are for: {sysroot.kernel}")
 
 
 if __name__ == "__main__":

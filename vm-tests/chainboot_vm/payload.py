@@ -1,18 +1,23 @@
 """The system that is booted in place of a NixOS: an initrd that says which one it is and what it was told.
 
-Knows the lines it prints, which scenarios wait for; `base` and `mark` are archives for the kernel to unpack one over
+It does about the firmware of an IBM Z what a system does that has our rule for systemd-tmpfiles. Knows the lines it
+prints, which scenarios wait for; `base` and `mark` are archives for the kernel to unpack one over
 the other. Each is uncompressed, as archives may be joined only then without a thought for where one ends.
 """
 
 from __future__ import annotations
 
 from chainboot.image import cpio
+from chainboot.install.panic import RULE
 from chainboot_vm.sysroot import Sysroot
 
 GENERATION = "payload: generation "
 COMMAND_LINE = "payload: command line: "
 UP = "payload: up"
 AGAIN = "payload: press Enter to reset the machine and see the menu again"
+
+# Typed instead of Enter alone, it makes the kernel panic.
+PANIC = "panic"
 
 _MARK_FILE = "generation"
 
@@ -21,6 +26,13 @@ _INIT = f"""\
 # Whole lines only: a console is read line by line.
 /bin/busybox mkdir -p /proc
 /bin/busybox mount -t proc proc /proc
+/bin/busybox mkdir -p /sys
+/bin/busybox mount -t sysfs sysfs /sys
+# {RULE}
+on_panic=/sys/firmware/shutdown_actions/on_panic
+[ -e $on_panic ] && echo reipl >$on_panic
+# QEMU's TCG (7.2) knows no other way to load a system again.
+[ -e /sys/firmware/reipl/ccw/clear ] && echo 1 >/sys/firmware/reipl/ccw/clear
 generation='unknown: the initrd has no /{_MARK_FILE}'
 [ -r /{_MARK_FILE} ] && read -r generation </{_MARK_FILE}
 read -r command_line </proc/cmdline
@@ -28,7 +40,8 @@ read -r command_line </proc/cmdline
 /bin/busybox printf '{COMMAND_LINE}%s\\n' "$command_line"
 echo '{UP}'
 echo '{AGAIN}'
-read -r nothing
+read -r wish
+[ "$wish" = {PANIC} ] && echo c >/proc/sysrq-trigger
 /bin/busybox reboot -f
 # PID 1 must not end, or the kernel panics before the machine has reset.
 while :; do /bin/busybox sleep 1; done

@@ -82,7 +82,9 @@ def check(sysroot: Sysroot, *, started: int, repeated: int, say: Callable[[str],
     log.write_bytes(b"")
     say("installing the first stage of after; every write is recorded")
     _install(sysroot, _AFTER, Drive(after, kept=True, recorded=log), "after", say)
-    writes = [write for write in read_log(log) if write.data]
+    record = list(read_log(log))
+    _check_flushes(record)
+    writes = [write for write in record if write.data]
     cuts = list(_cuts(base, writes, sysroot, say))
     commit = next((cut.count for cut in cuts if cut.boots == _AFTER), None)
     if commit is None:
@@ -93,9 +95,13 @@ def check(sysroot: Sysroot, *, started: int, repeated: int, say: Callable[[str],
     for number in chosen:
         say(f"starting the machine as it is after write {number} of {len(writes)}")
         image = _state(base, writes, number)
-        for entry, expected in ((CHAINBOOT, by_count[number].boots), (SKIP, "5")):
-            _start(sysroot, image, entry, expected, number)
-    again = chosen[:: max(1, len(chosen) // repeated)][:repeated] if repeated else ()
+        boots = by_count[number].boots
+        _start(sysroot, image, CHAINBOOT, boots, number)
+        _start(sysroot, image, SKIP, "5", number)
+        if boots == _AFTER:
+            _start(sysroot, image, PREVIOUS, _BEFORE, number)
+    # Where an install was cut off half done: around its commit, then in its middle.
+    again = [commit - 1, commit, commit // 2, len(writes) - 1][:repeated]
     for number in again:
         say(f"installing again on the disk as it is after write {number}")
         image = _state(base, writes, number)
@@ -160,6 +166,19 @@ def _cuts(base: Path, writes: Sequence[Write], sysroot: Sysroot, say: Callable[[
         _check_file_system(state)
         with state.open("rb") as disk:
             _check_allocation(state, _read(disk, expected, count)[0], count)
+
+
+def _check_flushes(record: Sequence[Write]) -> None:
+    """The boot block is written by itself: all before it is on the disk, and it is before anything that follows.
+
+    A disk may write what it has not flushed in any order, so a cut loses any part of it; the cuts here are prefixes.
+    """
+    at = [number for number, write in enumerate(record) if write.data and write.offset == 0]
+    if not at:
+        raise ChainbootError("the boot block was never written")
+    for number in at:
+        if not (record[number - 1].flush and record[number + 1].flush):
+            raise ChainbootError(f"record {number}: there is no flush right before and right after the boot block")
 
 
 def _corners(writes: Sequence[Write]) -> list[int]:

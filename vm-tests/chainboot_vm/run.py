@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner, run
@@ -31,6 +32,11 @@ PARAMETERS = "quiet panic=10"
 # Emulation takes one core for each machine.
 JOBS = 2
 
+# Those that take minutes.
+_SLOW = ("ssh_verbs", "ssh_screens", "ssh_countdown", "zipl_story")
+
+_R = TypeVar("_R")
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -40,6 +46,7 @@ class Ready:
     """
 
     scenario: Scenario
+    architecture: str
     command: tuple[str, ...]
     log: Path
     access: Access
@@ -83,7 +90,7 @@ def prepare(found: Scenario, sysroot: Sysroot, *, runner: Runner = run, say: Cal
         networks=found.networks,
     )
     devices = qemu.console_devices(arch, found.consoles, line=found.line_console)
-    return Ready(found, command, log, keys, devices, install)
+    return Ready(found, arch.name, command, log, keys, devices, install)
 
 
 def _consoles(found: Scenario, arch: Architecture) -> str:
@@ -129,16 +136,33 @@ class Session:
     """
 
     def __init__(self, wanted: Sequence[tuple[str, str]], jobs: int, say: Callable[[str], None]) -> None:
-        sysroots = {name: fetch(architecture(name), say=say) for name in dict.fromkeys(arch for _, arch in wanted)}
-        ready = [((name, arch), prepare(scenario.load(name), sysroots[arch], say=say)) for name, arch in wanted]
         self._pool = ThreadPoolExecutor(max_workers=jobs)
+        access.keys()  # which all of them share
+        # Each machine has images of its own, and compressing one takes a core.
+        making = [
+            self._pool.submit(_prepare_all, [name for name, other in wanted if other == arch], arch, say)
+            for arch in dict.fromkeys(arch for _, arch in wanted)
+        ]
+        ready = [one for each in making for one in each.result()]
+        # What takes minutes comes first, so that it is not what everybody waits for at the end.
+        ready.sort(key=lambda one: one.scenario.name not in _SLOW)
         self.outcomes: dict[tuple[str, str], Future[Outcome]] = {
-            key: self._pool.submit(perform, one, _prefixed(one.scenario.name, say)) for key, one in ready
+            (one.scenario.name, one.architecture): self._pool.submit(perform, one, _prefixed(one.scenario.name, say))
+            for one in ready
         }
+
+    def submit(self, work: Callable[[], _R]) -> Future[_R]:
+        """Something else that takes a core, in turn with the scenarios."""
+        return self._pool.submit(work)
 
     def close(self) -> None:
         """Forget the scenarios that have not started, and wait for the others."""
         self._pool.shutdown(cancel_futures=True)
+
+
+def _prepare_all(names: Sequence[str], arch: str, say: Callable[[str], None]) -> list[Ready]:
+    sysroot = fetch(architecture(arch), say=say)
+    return [prepare(scenario.load(name), sysroot, say=say) for name in names]
 
 
 def _prefixed(name: str, say: Callable[[str], None]) -> Callable[[str], None]:

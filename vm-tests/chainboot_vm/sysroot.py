@@ -20,6 +20,14 @@ from chainboot_vm.architecture import Architecture, architecture
 from chainboot_vm.artifacts import BUILD, program, remove_tree
 
 HOST_LISTS = Path("/var/lib/apt/lists")
+OS_RELEASE = Path("/etc/os-release")
+
+# Where a release comes from that is not this machine's own.
+_SOURCES = """\
+deb [signed-by={keyring}] http://deb.debian.org/debian {release} main
+deb [signed-by={keyring}] http://deb.debian.org/debian-security {release}-security main
+"""
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 # The version of Python is the one that the release's own `python3` depends on; nothing here names it.
 # The file system tools are for the rescue shell: fsck of what chainboot mounts.
@@ -89,10 +97,12 @@ class Apt:
     """apt-get with a dpkg status, a cache and, where the host's do not fit, package lists of its own.
 
     An empty status makes the closure of dependencies complete whatever the host has installed. The host's sources,
-    proxies and keys are used as they are.
+    proxies and keys are used as they are; only where `arch` wants another release, its sources are Debian's own.
     """
 
-    def __init__(self, arch: Architecture, home: Path, lists: Path, runner: Runner) -> None:
+    def __init__(
+        self, arch: Architecture, home: Path, lists: Path, runner: Runner, os_release: Path = OS_RELEASE
+    ) -> None:
         self._run = runner
         self._arch = arch
         self.archives = home / "archives"
@@ -103,7 +113,7 @@ class Apt:
         (home / "status").touch()
         if lists != HOST_LISTS:
             (lists / "partial").mkdir(parents=True, exist_ok=True)
-        options = (
+        options: tuple[str, ...] = (
             f"APT::Architecture={arch.debian}",
             f"APT::Architectures={arch.debian}",
             "APT::Sandbox::User=",  # the cache belongs to whoever calls, so _apt could not write it
@@ -114,6 +124,10 @@ class Apt:
             "Acquire::Languages=none",
             "Acquire::Retries=3",
         )
+        if arch.release is not None and f"VERSION_CODENAME={arch.release}" not in _lines(os_release):
+            sources = home / "sources.list"
+            sources.write_text(_SOURCES.format(keyring=_KEYRING, release=arch.release))
+            options += (f"Dir::Etc::sourcelist={sources}", "Dir::Etc::sourceparts=-")
         self._options = tuple(word for option in options for word in ("-o", option))
 
     @property
@@ -231,6 +245,13 @@ def _finished(arch: Architecture, root: Path, stamp: Stamp) -> Sysroot:
         hint = f"remove {root} and try again"
         raise ChainbootError(f"{root}/boot should hold one kernel and holds {len(kernels)}", hint=hint)
     return Sysroot(arch, root, kernels[0].name.removeprefix("vmlinuz-"), stamp.packages)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []
 
 
 def _packages(printed: str) -> Iterator[Package]:

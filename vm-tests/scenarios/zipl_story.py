@@ -11,6 +11,7 @@ import json
 from chainboot.session.console import SHELL
 from chainboot_vm import sample
 from chainboot_vm.networked import Networked
+from chainboot_vm.payload import PANIC
 from chainboot_vm.qemu import Network, load_parameter
 from chainboot_vm.steps import ENTER, menu_is_ready, payload_is_up, session_is_dismissed, session_shows
 
@@ -45,9 +46,14 @@ def run(machine: Networked) -> None:
         machine.send_monitor_command("system_reset")
         menu_is_ready(machine, "default nixos-default", "booting in")
         payload_is_up(machine, "5", sample.NEWEST.command_line())
+    with machine.subtest("a panic and a `reboot` of the booted system lead back to the menu"):
+        for wish in (PANIC, ""):
+            machine.send_console(f"{wish}{ENTER}")
+            machine.wait_for_console_text(FIRMWARE)
+            menu_is_ready(machine, "default nixos-default", "booting in")
+            if wish:
+                payload_is_up(machine, "5", sample.NEWEST.command_line())
     with machine.subtest("`reboot` and a panic of the first stage both load it from the same disk again"):
-        machine.send_monitor_command("system_reset")
-        menu_is_ready(machine, "booting in")
         admin = machine.ssh("admin")
         admin.wait_for_ssh()
         assert admin.run("reboot").code == 0
@@ -55,6 +61,9 @@ def run(machine: Networked) -> None:
         menu_is_ready(machine, "booting in")
         machine.send_console("s")
         machine.wait_for_console_text(SHELL)
+        # It has booted something, so the next install keeps it.
+        machine.send_console("ls -d /run/chainboot/volumes/*/chainboot/first-stage/*/proved\n")
+        machine.wait_for_console_text("/chainboot/first-stage/[0-9a-f]{12}/proved")
         machine.send_console("echo c >/proc/sysrq-trigger\n")
         machine.wait_for_console_text("Kernel panic")
         machine.wait_for_console_text(FIRMWARE)

@@ -13,10 +13,12 @@ from chainboot.boot.cmdline import values
 from chainboot.boot.lock import try_lock
 from chainboot.boot.mounts import MOUNTINFO
 from chainboot.errors import RefusedError
-from chainboot.install.disk import Disk, find_disk
-from chainboot.install.first_stage import Kernel, SourceFile, read_initrd, read_kernel
+from chainboot.install.disk import SYSFS, Disk, find_disk
+from chainboot.install.first_stage import BOOT, Kernel, SourceFile, read_initrd, read_kernel
+from chainboot.install.initrd import check_initrd
 from chainboot.install.layout import Layout, unmarked
-from chainboot.install.panic import DIRECTORY, find_panic_rule
+from chainboot.install.online import offline_notes
+from chainboot.install.panic import DIRECTORIES, find_panic_rule
 from chainboot.install.perform import perform
 from chainboot.install.plan import InstallPlan, NewStage, make_plan
 from chainboot.install.skip import find_skip
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 CMDLINE = "/proc/cmdline"
+ZIPL_CONF = "/etc/zipl.conf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,10 @@ class Machine:
 
     mounts: str = MOUNTINFO
     cmdline: str = CMDLINE
-    tmpfiles: str = DIRECTORY
+    tmpfiles: tuple[str, ...] = DIRECTORIES
+    sysfs: str = SYSFS
+    boot: str = BOOT
+    zipl_conf: str = ZIPL_CONF
 
 
 def run(options: argparse.Namespace, runner: Runner, talk: Say) -> str:
@@ -67,17 +73,17 @@ def install(
 ) -> str:
     """Install, or with `dry_run` the text of the plan, which changes nothing. Raises `ChainbootError`."""
     machine = machine or Machine()
-    kernel = read_kernel(request.kernel)
-    _check_kexec(kernel)
+    kernel = read_kernel(request.kernel, machine.boot)
     initrd = read_initrd(request.initrd)
-    disk = find_disk(request.target, mounts=machine.mounts)
+    notes = (*_kexec_notes(kernel), *check_initrd(initrd.path, kernel.image.version, runner), *_zipl_notes(machine))
+    disk = find_disk(request.target, mounts=machine.mounts, sysfs=machine.sysfs)
     check_path(disk.directory)
     layout = Layout(disk.directory)
     if request.dry_run:
-        return _plan(request, kernel, initrd, disk, read_target(layout), say, machine).describe()
+        return _plan(request, kernel, initrd, disk, read_target(layout), say, machine, notes).describe()
     read_target(layout)  # what stands in our way is found before anything is made
     with _locked(layout):
-        plan = _plan(request, kernel, initrd, disk, read_target(layout), say, machine)
+        plan = _plan(request, kernel, initrd, disk, read_target(layout), say, machine, notes)
         for note in plan.notes:
             say(note)
         perform(plan, runner, say, system)
@@ -87,7 +93,14 @@ def install(
 
 
 def _plan(
-    request: Request, kernel: Kernel, initrd: SourceFile, disk: Disk, target: Target, say: Say, machine: Machine
+    request: Request,
+    kernel: Kernel,
+    initrd: SourceFile,
+    disk: Disk,
+    target: Target,
+    say: Say,
+    machine: Machine,
+    notes: tuple[str, ...],
 ) -> InstallPlan:
     parameters = _parameters(request, target, say, machine)
     new = NewStage(kernel.file, initrd, parameters, kernel.image.command_line_limit)
@@ -101,6 +114,7 @@ def _plan(
         skip=find_skip(disk.directory, say),
         free=disk.free + sum(size_of(path) for path in target.unreachable),
         panic=find_panic_rule(machine.tmpfiles),
+        notes=(*notes, *offline_notes(disk.number, parameters, machine.sysfs)),
     )
 
 
@@ -124,12 +138,25 @@ def _parameters(request: Request, target: Target, say: Say, machine: Machine) ->
     return found
 
 
-def _check_kexec(kernel: Kernel) -> None:
+def _zipl_notes(machine: Machine) -> tuple[str, ...]:
+    if not os.path.lexists(machine.zipl_conf):
+        return ()
+    return (
+        f"Debian's kernel hooks run zipl with {machine.zipl_conf} after each update, which would take chainboot off "
+        "this disk again: remove or rename it",
+    )
+
+
+def _kexec_notes(kernel: Kernel) -> tuple[str, ...]:
+    """Raises `RefusedError` where the kernel surely has no kexec; says where that is not known."""
     from chainboot.boot.kernel_config import kexec_missing
 
-    missing = kexec_missing(kernel.config) if kernel.config else None
+    if not kernel.config:
+        return ("whether this kernel has kexec could not be checked: there is no config-VERSION beside it",)
+    missing = kexec_missing(kernel.config)
     if missing:
         raise RefusedError(f"{kernel.file.path} cannot be installed: {missing}")
+    return ()
 
 
 @contextmanager

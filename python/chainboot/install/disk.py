@@ -11,16 +11,26 @@ from chainboot.errors import ChainbootError, NotFoundError, RefusedError
 # File systems that have no hard links.
 _WITHOUT_LINKS = ("vfat", "msdos", "exfat")
 
+# File systems that leave the first bytes of their disk to boot loaders. zipl writes its boot record there where the
+# disk has no partition table (s390-tools, zipl/src/install.c); xfs and FAT have their superblock in that place.
+_LEAVE_ROOM = ("ext2", "ext3", "ext4")
+
+SYSFS = "/sys"
+
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A directory and what is mounted there, from `source`. `free` and `block` are in bytes."""
+    """A directory and what is mounted there, from `source`. `free` and `block` are in bytes.
+
+    `number` is the device's, as mountinfo has it ("94:1").
+    """
 
     directory: str
     kind: str
     source: str
     free: int
     block: int
+    number: str = "0:0"
 
     @property
     def links(self) -> bool:
@@ -28,8 +38,8 @@ class Disk:
         return self.kind not in _WITHOUT_LINKS
 
 
-def find_disk(directory: str, *, mounts: str = MOUNTINFO) -> Disk:
-    """The disk that `directory` is on; `mounts` is mountinfo as proc_pid_mountinfo(5) has it.
+def find_disk(directory: str, *, mounts: str = MOUNTINFO, sysfs: str = SYSFS) -> Disk:
+    """The disk that `directory` is on; `mounts` is mountinfo as proc_pid_mountinfo(5) has it, `sysfs` as sysfs(5).
 
     Raises `NotFoundError` where it is no directory, `RefusedError` where zipl could not install there.
     """
@@ -47,10 +57,16 @@ def find_disk(directory: str, *, mounts: str = MOUNTINFO) -> Disk:
             f"{directory} is on {kind}, which is not on one disk that the machine could boot",
             hint="--target is where the boot volume is mounted, with ext4, ext2 or xfs",
         )
+    if kind not in _LEAVE_ROOM and not os.path.exists(f"{sysfs}/dev/block/{number}/partition"):
+        raise RefusedError(
+            f"{directory} is on {source}, which has no partition table, and zipl would overwrite the start of its "
+            f"{kind}: put the volume on a partition, or make it ext4",
+            hint="nothing was written",
+        )
     state = os.statvfs(real)
     if state.f_flag & os.ST_RDONLY:
         raise RefusedError(f"{directory} is mounted read-only", hint=f"mount -o remount,rw {directory}")
-    return Disk(real, kind, source, state.f_bavail * state.f_frsize, state.f_frsize)
+    return Disk(real, kind, source, state.f_bavail * state.f_frsize, state.f_frsize, number)
 
 
 def _mount(real: str, mounts: str) -> tuple[str, str, str]:

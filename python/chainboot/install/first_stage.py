@@ -20,6 +20,8 @@ _INITRD_STARTS = (
 _CHUNK = 1 << 20
 _CONFIG_LIMIT = 1 << 20
 
+BOOT = "/boot"
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -39,14 +41,17 @@ class Kernel:
     config: str
 
 
-def read_kernel(path: str) -> Kernel:
-    """Raises `NotFoundError` or `RefusedError` for what zipl might install, but nothing could boot."""
+def read_kernel(path: str, boot: str = BOOT) -> Kernel:
+    """The kernel at `path`; `boot` is where the system keeps configurations of kernels.
+
+    Raises `NotFoundError` or `RefusedError` for what zipl might install, but nothing could boot.
+    """
     head, size = _head(path)
     image = inspect(head, size, lambda offset, length: _read_at(path, offset, length))
     problem = zipl_problem(image)
     if problem:
         raise RefusedError(f"{path} cannot be installed: {problem}")
-    return Kernel(SourceFile(path, *_digest(path)), image, _config(path))
+    return Kernel(SourceFile(path, *_digest(path)), image, _config(path, image.version, boot))
 
 
 def zipl_problem(image: KernelImage) -> str | None:
@@ -63,9 +68,14 @@ def read_initrd(path: str) -> SourceFile:
     head, size = _head(path)
     if size == 0:
         raise RefusedError(f"{path} cannot be installed: the file is empty")
-    if not head.startswith(_INITRD_STARTS):
+    if not starts_like_initrd(head):
         raise RefusedError(f"{path} cannot be installed: it is no initrd (neither cpio nor compressed)")
     return SourceFile(path, *_digest(path))
+
+
+def starts_like_initrd(head: bytes) -> bool:
+    """Whether the kernel would try to unpack a file with this start."""
+    return head.startswith(_INITRD_STARTS)
 
 
 def _head(path: str) -> tuple[bytes, int]:
@@ -110,14 +120,18 @@ def digest(path: str) -> tuple[int, bytes]:
     return size, found.digest()
 
 
-def _config(path: str) -> str:
-    """The configuration that distributions install beside a kernel: config-6.1.0 beside vmlinuz-6.1.0."""
-    directory, name = os.path.split(path)
-    release = name.partition("-")[2]
-    if not release:
-        return ""
-    try:
-        with open(os.path.join(directory, f"config-{release}"), encoding="utf-8", errors="replace") as file:
-            return file.read(_CONFIG_LIMIT)
-    except OSError:
-        return ""
+def _config(path: str, version: str | None, boot: str) -> str:
+    """The configuration that distributions install beside a kernel: config-6.1.0 beside vmlinuz-6.1.0.
+
+    /boot/vmlinuz and /vmlinuz are links elsewhere, and a copy of a kernel may have any name: its version tells, too.
+    """
+    real = os.path.realpath(path)
+    releases = (version or "", os.path.basename(real).partition("-")[2], os.path.basename(path).partition("-")[2])
+    for directory in (os.path.dirname(real), os.path.dirname(path), boot):
+        for release in dict.fromkeys(filter(None, releases)):
+            try:
+                with open(os.path.join(directory, f"config-{release}"), encoding="utf-8", errors="replace") as file:
+                    return file.read(_CONFIG_LIMIT)
+            except OSError:
+                continue
+    return ""

@@ -8,12 +8,18 @@ it, early. Source of the form: tmpfiles.d(5).
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-DIRECTORY = "/etc/tmpfiles.d"
+# Where systemd-tmpfiles looks, the administrator's own first.
+DIRECTORIES = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d")
 NAME = "chainboot.conf"
 
-RULE = "w- /sys/firmware/shutdown_actions/on_panic - - - - reipl"
+ON_PANIC = "/sys/firmware/shutdown_actions/on_panic"
+RULE = f"w- {ON_PANIC} - - - - reipl"
+
+STORE = "/nix/store"
+_LIMIT = 1 << 20
 
 # python/tmpfiles.d/chainboot.conf is the same, for packages.
 TEXT = f"""\
@@ -32,14 +38,41 @@ class PanicRule:
     note: str = ""
 
 
-def find_panic_rule(directory: str = DIRECTORY) -> PanicRule:
-    """What this system needs. A file of that name that says something else is somebody's wish."""
+def find_panic_rule(directories: Sequence[str] = DIRECTORIES, store: str = STORE) -> PanicRule:
+    """What this system needs; the rule goes into the first of `directories`.
+
+    A file of our name, or a rule about the panic action in any *.conf of `directories`, is somebody's wish.
+    What lies below `store` is not written.
+    """
+    directory = directories[0]
     path = f"{directory}/{NAME}"
-    if os.path.lexists(path):
+    if os.path.lexists(path) or any(_names_it(each) for each in directories):
         return PanicRule()
-    if os.path.isdir(directory) and os.access(directory, os.W_OK):
+    # NixOS makes it anew at each rebuild, and its store is not to be written even where that is possible.
+    owned = f"{os.path.realpath(directory)}/".startswith(f"{store}/")
+    if os.path.isdir(directory) and os.access(directory, os.W_OK) and not owned:
         return PanicRule(path)
     return PanicRule(
         note=f"a panic of the booted system leaves this machine standing: {directory} cannot be written, so add the "
         f"rule yourself (NixOS: systemd.tmpfiles.rules): {RULE}"
     )
+
+
+def _names_it(directory: str) -> bool:
+    """Whether a rule in `directory` is about the panic action; what cannot be read says nothing."""
+    try:
+        names = sorted(name for name in os.listdir(directory) if name.endswith(".conf"))
+    except OSError:
+        return False
+    return any(ON_PANIC in line.split() for name in names for line in _rules(f"{directory}/{name}"))
+
+
+def _rules(path: str) -> list[str]:
+    try:
+        # O_NONBLOCK: a FIFO must not hang.
+        with open(
+            os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), encoding="utf-8", errors="replace"
+        ) as file:
+            return [line for line in file.read(_LIMIT).splitlines() if not line.lstrip().startswith("#")]
+    except OSError:
+        return []

@@ -17,6 +17,7 @@ from chainboot.boot.plan import INITRD_ALIGNMENT, Concatenate
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.install.plan import InstallPlan
 from chainboot.install.step import (
+    PRIVATE,
     Command,
     Copy,
     Join,
@@ -37,6 +38,9 @@ Say = Callable[[str], None]
 
 # Seconds for one run of zipl, which reads every block number of some 100 MiB and waits for the disk.
 _ZIPL_S = 600.0
+
+# zipl ends well all the same when it has written the boot record, and could not sync it (zipl/src/install.c).
+_NOT_SYNCED = "Could not sync device file"
 
 _CHUNK = 1 << 20
 
@@ -110,8 +114,8 @@ class _Worker:
                 self._link(source, target)
             case Join(files):
                 self._fill(files.target, _joined(files))
-            case Write(path, text):
-                self._write(path, text)
+            case Write(path, text, mode):
+                self._write(path, text, mode)
             case Rename(source, target):
                 if source in self.made:
                     self.made.append(target)
@@ -123,7 +127,8 @@ class _Worker:
             case SyncAll():
                 self.calls.sync_all()
             case Command(argv):
-                self.run(argv, check=True, timeout=_ZIPL_S)
+                if _NOT_SYNCED in self.run(argv, check=True, timeout=_ZIPL_S).stderr:
+                    raise RefusedError(f"{argv[0]} could not write all of it to the disk")
             case Remove(path):
                 self._remove(path)
 
@@ -167,17 +172,19 @@ class _Worker:
         else:
             self._sync(target)  # whoever wrote it may have left it in memory
 
-    def _write(self, path: str, text: str) -> None:
+    def _write(self, path: str, text: str, mode: int) -> None:
         temporary = f"{path}.new"
         if os.path.lexists(temporary):
             self.calls.remove_file(temporary)
-        self._fill(temporary, iter((text.encode("utf-8", "surrogateescape"),)))
+        self._fill(temporary, iter((text.encode("utf-8", "surrogateescape"),)), mode)
         self.calls.rename(temporary, path)
 
-    def _fill(self, path: str, pieces: Iterator[bytes]) -> None:
+    def _fill(self, path: str, pieces: Iterator[bytes], mode: int = PRIVATE) -> None:
         """Write `pieces` into a new file, down to the disk."""
         descriptor = self.calls.create(path)
         try:
+            if mode != PRIVATE:
+                self.calls.change_mode(descriptor, mode)
             for piece in pieces:
                 rest = piece
                 while rest:

@@ -18,6 +18,7 @@ from chainboot.install.layout import Layout
 from chainboot.install.panic import TEXT, PanicRule
 from chainboot.install.skip import Skip
 from chainboot.install.step import (
+    READABLE,
     Command,
     Copy,
     Join,
@@ -71,7 +72,7 @@ class InstallPlan:
     commit: tuple[Step, ...]
     record: tuple[Step, ...]
     tidy: tuple[Remove, ...]
-    panic: tuple[Write, ...]
+    panic: tuple[Step, ...]
     result: tuple[str, ...]
 
     def phases(self) -> tuple[tuple[str, tuple[Step, ...]], ...]:
@@ -111,12 +112,13 @@ def make_plan(
     skip: Skip | str,
     free: int,
     panic: PanicRule,
+    notes: tuple[str, ...] = (),
 ) -> InstallPlan:
     """The plan; raises `RefusedError` for what zipl would not take, and where there is not enough room.
 
     `previous` is the first stage to keep. `damaged`: the volume has the new one, but not as it was made. `skip` is a
     sentence where there is none. `panic` is what this system needs. `free` are the bytes that the disk has once
-    `clean_up` is done.
+    `clean_up` is done. `notes` are what the administrator is told beside the plan's own.
     """
     layout = target.layout
     name, number = new.name, target.next_number
@@ -147,7 +149,7 @@ def make_plan(
     command = ("zipl", "--noninteractive", f"--config={conf}", "--blsdir=/dev/null")
     return InstallPlan(
         title=f"install first stage {name} with zipl on {disk.directory} ({disk.kind}, {disk.source}), number {number}",
-        notes=(*((f"skip is left out: {skip}",) if isinstance(skip, str) else ()), *filter(None, (panic.note,))),
+        notes=tuple(filter(None, (*notes, f"skip is left out: {skip}" if isinstance(skip, str) else "", panic.note))),
         check=(Command(("zipl", "--version")),),
         clean_up=tuple(Remove(path) for path in unreachable),
         prepare=tuple(prepare),
@@ -155,7 +157,7 @@ def make_plan(
         commit=(Command(command), SyncAll()),
         record=(Write(f"{home}/{names.COMMITTED}", f"{number}\n"), Sync(home)),
         tidy=tuple(Remove(path) for path in (*_obsolete(target, {name, previous.name if previous else name}), *aside)),
-        panic=(Write(panic.path, TEXT),) if panic.path else (),
+        panic=(Write(panic.path, TEXT, READABLE), Sync(panic.path.rpartition("/")[0])) if panic.path else (),
         result=_result(name, previous, skip),
     )
 

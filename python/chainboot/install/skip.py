@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chainboot.boot.candidate import Candidate, candidates, choose
+from chainboot.boot.candidate import BootFile, Candidate, candidates, choose
 from chainboot.boot.plan import INITRD_ALIGNMENT, Part
 from chainboot.boot.source import configurations
 from chainboot.boot.sysappend import read_system
 from chainboot.boot.volume import PathError
 from chainboot.errors import NotFoundError
-from chainboot.install.first_stage import zipl_problem
+from chainboot.install.first_stage import starts_like_initrd, zipl_problem
 from chainboot.install.zipl_conf import parameters_problem
 
 
@@ -64,4 +64,21 @@ def _problem(candidate: Candidate) -> str | None:
     problem = zipl_problem(image)
     if problem:
         return f"kernel: {problem}"
+    for file in candidate.initrds:
+        problem = _initrd_problem(file)
+        if problem:
+            return f"initrd: {file.path}: {problem}"
     return parameters_problem(candidate.cmdline, image.command_line_limit)
+
+
+def _initrd_problem(file: BootFile) -> str | None:
+    """Why a part of an initrd is none; zipl would fail on an empty one, and with it the whole install."""
+    try:
+        with open(file.host, "rb") as opened:
+            opened.seek(file.skip)
+            head = opened.read(16)
+    except OSError as error:
+        return f"cannot be read: {(error.strerror or str(error)).lower()}"
+    if not head:
+        return "the file is empty"
+    return None if starts_like_initrd(head) else "it is no initrd (neither cpio nor compressed)"

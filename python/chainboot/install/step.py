@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from chainboot.boot.plan import Concatenate
 from chainboot.process import pasteable
 
+# Permissions of files: what is on the boot volume may hold keys, what the system reads may be read by all.
+PRIVATE, READABLE = 0o600, 0o644
+
 
 def size_text(size: int) -> str:
     """`9.1 MiB`, `512 bytes`: a size in bytes for a person."""
@@ -69,6 +72,7 @@ class Write:
 
     path: str
     text: str
+    mode: int = PRIVATE
 
     def describe(self) -> str:
         """The step in words, without the text."""

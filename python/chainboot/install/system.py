@@ -25,6 +25,10 @@ class System:
         """open(2) of a file that is not there yet, for writing."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
+    def change_mode(self, descriptor: int, mode: int) -> None:
+        """fchmod(2): whatever the umask is."""
+        os.fchmod(descriptor, mode)
+
     def open(self, path: str) -> int:
         """open(2) of a file or a directory for reading."""
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
