@@ -16,9 +16,8 @@ class Architecture:
     `name` is what `uname -m` says, `elf_machine` e_machine of an ELF header, `byte_order` is `little` or `big` as
     `int.from_bytes` takes it, `bits` are those of an address, and `triplet` names Debian's library directories.
     `console` is the usual serial console as the kernel parameter `console=` names it.
-    `line_consoles` are how the names of terminals start that show whole lines only and send no cursor keys.
-    `panic_stops` says that a panic ends in a machine that stands still, whatever `panic=` says, unless the firmware's
-    panic action is set. `device_tree` says that kexec takes a device tree.
+    `line_consoles` are how the names of terminals start that show whole lines only and send no cursor keys, which
+    first-stage/serve-console has as well. `device_tree` says that kexec takes a device tree.
     """
 
     name: str
@@ -26,7 +25,6 @@ class Architecture:
     byte_order: str
     console: str
     line_consoles: tuple[str, ...] = ()
-    panic_stops: bool = False
     device_tree: bool = False
     bits: int = 64
     multiarch: str = ""
@@ -46,7 +44,6 @@ S390X = Architecture(
     console="ttysclp0",
     # 3215 (z/VM) calls itself ttyS0, the SCLP's line mode sclp_line0; a 3270 takes whole screens, but no single keys.
     line_consoles=("ttyS", "sclp_line", "3215", "3270", "tty3270"),
-    panic_stops=True,
 )
 AARCH64 = Architecture("aarch64", elf_machine=183, byte_order="little", console="ttyAMA0", device_tree=True)
 

@@ -68,7 +68,7 @@ KEYS = (
     Key(
         "network_wait",
         "seconds",
-        "how long after the kernel's start the countdown waits for SSH to be reachable before it runs all the same",
+        "how long the countdown waits for SSH to be reachable, from when the network is started, before it runs anyway",
     ),
     Key("ip", "kernel syntax", "addresses, as the kernel parameter `ip=` has them, several separated by blanks"),
     Key("interfaces", "names", "the network interfaces to use, separated by commas; all where it is empty"),
@@ -114,6 +114,8 @@ def read_settings(file: str, words: Iterable[str]) -> tuple[Settings, tuple[str,
     for word in words:
         if word.startswith(PREFIX):
             given.append((PREFIX, word.removeprefix(PREFIX)))
+        elif word.startswith(f'"{PREFIX}'):
+            complaints.append(f"{word} was ignored: write it without quotes")
         elif word.startswith("ip="):
             addresses.append(word.removeprefix("ip="))
     for place, text in given:

@@ -53,6 +53,12 @@ def clip(text: str, cells: int) -> str:
     return "".join(kept) + "~"
 
 
+def first_word(text: str) -> str:
+    """The first word of a text; "" where it is blank, also where its blanks are none to the grammar (U+0085)."""
+    words = text.split(maxsplit=1)
+    return words[0] if words else ""
+
+
 def counted(number: int, what: str) -> str:
     """`1 error`, `2 errors`: a number and its noun, for nouns that take an s."""
     return f"{number} {what}{'' if number == 1 else 's'}"

@@ -88,7 +88,15 @@ terminal() {
 	done 2>/dev/null </proc/consoles
 }
 
-# The terminals of every console that the kernel command line names, else of the kernel's own choice.
+# Whether a terminal can be opened. A line without a carrier may keep whoever opens it waiting; it is there all the same.
+opens() {
+	# shellcheck disable=SC2016  # the other shell expands it
+	timeout 1 sh -c ': <"/dev/$0"' "$1" 2>/dev/null
+	case $? in 1 | 2) return 1 ;; esac
+}
+
+# The terminals of every console that the kernel command line names, and where none of those can be opened, those of the
+# kernel's own choice: the countdown runs in a menu, so that there has to be one.
 # shellcheck disable=SC2013  # words are wanted
 consoles() (
 	set -f
@@ -97,13 +105,18 @@ consoles() (
 		case $word in console=*) word=${word#console=} && named="$named ${word%%,*}" ;; esac
 	done
 	found=
+	opened=
 	for names in "$named" "$(cat /sys/class/tty/console/active 2>/dev/null)"; do
 		for name in $names; do
 			name=$(terminal "$name")
-			case " $found " in *" $name "*) ;; *) found="$found $name" ;; esac
+			case "$name: $found " in :* | *" $name "*) continue ;; esac
+			found="$found $name"
+			[ -n "$opened" ] || ! opens "$name" || opened=1
 		done
-		[ -z "$found" ] || break
+		[ -z "$opened" ] || break
 	done
+	# Where none of them can be opened it is a menu that nobody sees.
+	[ -z "$found" ] || [ -n "$opened" ] || ! [ -c /dev/ttynull ] || found="$found ttynull"
 	# shellcheck disable=SC2086  # one blank between them
 	echo ${found:-console}
 )

@@ -115,7 +115,7 @@ def test_choose(nixos_root: Path, reference: str | None, label: str) -> None:
     assert choose(read(nixos_root), reference).entry.label == label
 
 
-@pytest.mark.parametrize("reference", ["0", "8", "nixos-7", "", "-1", "٣", "9" * 40])
+@pytest.mark.parametrize("reference", ["0", "8", "nixos-7", "", "-1", "٣", "9" * 40, "0000000001"])
 def test_choose_refuses_what_is_not_there(nixos_root: Path, reference: str) -> None:
     with pytest.raises(NotFoundError, match=f"there is no entry {reference}"):
         choose(read(nixos_root), reference)

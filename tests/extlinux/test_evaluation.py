@@ -378,3 +378,12 @@ def test_help_of_a_label_and_of_a_submenu_adds_up() -> None:
     found = menu(f"{text}LABEL a\n{text}MENU BEGIN\n{text}LABEL b\n")
     assert found.entries[0].help == ("one", "two")
     assert [each.help for each in found.menus] == [(), ("one", "two")]
+
+
+@pytest.mark.parametrize("blank", ["\u0085", "\u3000", "\u2028"])
+@pytest.mark.parametrize(
+    "keyword", ["DEFAULT", "KERNEL", "LINUX", "INITRD", "APPEND", "FDT", "ONTIMEOUT", "INCLUDE", "UI", "MENU TITLE"]
+)
+def test_a_blank_that_is_none_to_the_grammar_costs_itself(keyword: str, blank: str) -> None:
+    found = menu(f"LABEL a\nLINUX k\nLABEL b\nLINUX k\n{keyword} {blank}\nLABEL c\nLINUX k\n")
+    assert [entry.label for entry in found.entries] == ["a", "b", "c"]

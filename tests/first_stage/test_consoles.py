@@ -97,6 +97,15 @@ def test_where_a_console_has_another_name_than_its_terminal(
     assert consoles(stage, command_line, active) == found
 
 
+def test_where_no_console_that_is_named_can_be_opened_others_are_taken(stage: Stage) -> None:
+    """The countdown runs in a menu: without one nothing would ever boot."""
+    devices(stage, "ttysclp0", "ttynull")
+    os.mknod(stage.root / "dev/hvc1", 0o600 | stat.S_IFCHR, os.makedev(229, 1))  # no such device
+    assert consoles(stage, "console=hvc1", "ttysclp0") == "hvc1 ttysclp0"
+    assert consoles(stage, "console=hvc1") == "hvc1 ttynull"
+    assert consoles(stage, "console=hvc1 console=ttysclp0", "tty0") == "hvc1 ttysclp0"
+
+
 def test_the_vt220_under_its_old_name(stage: Stage) -> None:
     devices(stage, "ttysclp0")
     mainframe(stage)

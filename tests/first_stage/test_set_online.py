@@ -49,6 +49,11 @@ class Mainframe:
     def online(self, bus: str, bus_type: str = "ccw") -> str:
         return self.stage.read(f"/sys/bus/{bus_type}/devices/{bus}/online").strip()
 
+    def uptime(self, seconds: int) -> None:
+        """Sets the clock since the kernel's start, in one piece: a script may be reading it."""
+        self.stage.write("/proc/uptime.new", f"{seconds}.00 0\n")
+        self.path("/proc/uptime.new").rename(self.path("/proc/uptime"))
+
     def set_online(self, value: str | None, *arguments: str, after: str = "") -> int:
         """Runs the script with this setting (None: as it was); its exit code. `after` is a shell's, run behind it."""
         if value is not None:
@@ -94,8 +99,9 @@ def mainframe(tmp_path: Path) -> Mainframe:
     stage.change("/usr/lib/chainboot/device.sh", "TENTH=100000", "TENTH=10000")
     stage.change("/usr/sbin/set-online", "SOON=2", "SOON=0")
     stage.change("/usr/sbin/set-online", "LATER=15", "LATER=0")
-    stage.change("/usr/sbin/set-online", "TRIES=42", "TRIES=4")
-    return Mainframe(stage)
+    mainframe = Mainframe(stage)
+    mainframe.uptime(100)
+    return mainframe
 
 
 @contextmanager
@@ -365,7 +371,12 @@ def test_what_failed_is_tried_again_until_it_is_online(mainframe: Mainframe) -> 
         if mainframe.online("0.0.0100") == "1" and not mainframe.path(f"{CCW}/0.0.0300").exists():
             mainframe.device("0.0.0300", "dasd-eckd")
 
-    mainframe.kernel.append(storage_box)
+    def clock() -> None:
+        # Ten minutes from 100 on, however many tries fit in: the last second counts, and the next one does not.
+        if mainframe.online("0.0.0100") == "1":
+            mainframe.uptime(700 if mainframe.online("0.0.0300") == "1" else 699)
+
+    mainframe.kernel.extend((storage_box, clock))
     assert mainframe.set_online(None, "--again") == 1
     assert [note.split(": ")[0] for note in mainframe.notes()] == [
         "0.0.0100 dasd online",
@@ -375,7 +386,7 @@ def test_what_failed_is_tried_again_until_it_is_online(mainframe: Mainframe) -> 
     log = mainframe.stage.log()
     # The reason was said once, and not with each try.
     assert log.count("dasd 0.0.0200 is not online") == 1
-    assert log.endswith("devices: after 4 tries nothing more is tried; the command set-online tries again\n")
+    assert log.endswith("devices: after 10 minutes nothing more is tried; the command set-online tries again\n")
     # What comes needs drivers of its own.
     assert mainframe.stage.read("/tmp/load-modules").count("once") in (2, 4)
     mainframe.device("0.0.0200", "dasd-eckd")
@@ -386,7 +397,6 @@ def test_what_failed_is_tried_again_until_it_is_online(mainframe: Mainframe) -> 
 def test_nothing_is_tried_while_the_machine_leaves(mainframe: Mainframe) -> None:
     assert mainframe.set_online("dasd:100") == 1
     mainframe.device("0.0.0100", "dasd-eckd")
-    mainframe.stage.write("/proc/uptime", "100.00 0\n")
     mainframe.stage.write("/run/chainboot/leaving", "bye\n@100\n")
     mainframe.stage.change("/usr/sbin/set-online", "SOON=0", "SOON=0.05")
     seen: list[str] = []
@@ -401,6 +411,50 @@ def test_nothing_is_tried_while_the_machine_leaves(mainframe: Mainframe) -> None
     assert mainframe.set_online(None, "--again") == 0
     assert seen == ["0"]
     assert mainframe.online("0.0.0100") == "1"
+
+
+def test_a_machine_that_leaves_meanwhile_keeps_the_rest_as_it_is(mainframe: Mainframe) -> None:
+    for bus in ("0.0.0100", "0.0.0200"):
+        mainframe.device(bus, "dasd-eckd")
+    mainframe.stage.script("modprobe", 'printf "bye\\n@100\\n" >/run/chainboot/leaving')
+    assert mainframe.set_online("dasd:100,dasd:200") == 1
+    assert mainframe.notes() == [
+        "0.0.0100 dasd online",
+        "0.0.0200 dasd failed: the machine is about to leave",
+    ]
+    assert mainframe.online("0.0.0200") == "0"
+
+
+def test_a_try_that_was_killed_is_not_waited_for(mainframe: Mainframe) -> None:
+    hung = mainframe.device("0.0.0100", "dasd-eckd")
+    (hung / "online").unlink()
+    os.mkfifo(hung / "online")
+    mainframe.stage.change("/usr/sbin/set-online", "PATIENCE=400", "PATIENCE=40")
+    file = f"{CCW}/0.0.0100/online"
+    after = f"kill -9 $(cat /run/chainboot/set-online/0.0.0100.busy); rm {file}; echo 0 >{file}; set-online"
+    assert mainframe.set_online("dasd:100", after=after) == 1
+    assert mainframe.notes() == ["0.0.0100 dasd online"]
+    assert mainframe.online("0.0.0100") == "1"
+
+
+@pytest.mark.parametrize(
+    ("busy", "program", "state"),
+    [
+        ("1\n", "sh\0/usr/sbin/set-online\0--again\0", "failed: there is no answer yet"),
+        ("1\n", "sh\0/usr/sbin/network\0", "online"),  # the number is another's by now
+        ("1\n", "", "online"),  # dead, and nobody has asked how it ended
+        ("77777\n", None, "online"),
+        ("", None, "online"),
+    ],
+)
+def test_who_is_busy_with_a_device(mainframe: Mainframe, busy: str, program: str | None, state: str) -> None:
+    mainframe.device("0.0.0100", "dasd-eckd")
+    mainframe.stage.write("/run/chainboot/set-online/0.0.0100.busy", busy)
+    if program is not None:
+        mainframe.stage.write(f"/proc/{busy.strip()}/cmdline", program)
+    mainframe.stage.change("/usr/sbin/set-online", "PATIENCE=400", "PATIENCE=40")
+    mainframe.set_online("dasd:100")
+    assert mainframe.notes() == [f"0.0.0100 dasd {state}"]
 
 
 def test_a_device_that_hangs_holds_nobody_for_ever_and_tells_when_it_is_back(mainframe: Mainframe) -> None:

@@ -132,7 +132,7 @@ def test_the_plan_of_a_later_install() -> None:
     remove /boot/chainboot/first-stage/dddddddddddd.damaged-5
   then:
     default, LOADPARM 1 (chainboot): first stage {NEW.name}
-    LOADPARM 2 (chainboot-previous): first stage {A}, which has booted this machine
+    LOADPARM 2 (chainboot-previous): first stage {A}, which has loaded an entry here
     LOADPARM 3 (skip): nixos-default, without chainboot
 """
         in shown

@@ -130,11 +130,13 @@ def test_a_person_is_told_how_or_why_not(reach: Reach, served: bool, answers: bo
 
 def test_it_is_read_from_the_notes_and_from_proc(tmp_path: Path) -> None:
     (tmp_path / "run/ssh").mkdir(parents=True)
+    (tmp_path / "run/network").mkdir()
     (tmp_path / "proc/net").mkdir(parents=True)
     for name, text in {
         "run/ssh/state": "on\n",
         "run/ssh/port": "2222\n",
         "run/ssh/fingerprint": "ED25519 SHA256:x\x1b[2J\nmore\n",
+        "run/network/started": "31\n",
         "run/ssh/problems": "one\n\n two\x07 \n",
         "proc/net/fib_trie": FIB_TRIE,
         "proc/net/if_inet6": IF_INET6,
@@ -149,8 +151,11 @@ def test_it_is_read_from_the_notes_and_from_proc(tmp_path: Path) -> None:
         True,
         "ED25519 SHA256:x\N{REPLACEMENT CHARACTER}[2J",
         ("one", "two\N{REPLACEMENT CHARACTER}"),
+        31,
     )
     (tmp_path / "run/ssh/port").write_bytes(b"\xff22")
+    (tmp_path / "run/network/started").write_text("-1\n")
+    assert read_reach(str(tmp_path / "run"), str(tmp_path / "proc")).started == 0
     assert read_reach(str(tmp_path / "run"), str(tmp_path / "proc")).port == 22
 
 

@@ -82,6 +82,17 @@ def test_an_entry_that_names_no_console_gets_one(tmp_path: Path) -> None:
     ]
 
 
+def test_where_the_line_of_ontimeout_does_not_boot_another_entry_is_tried(tmp_path: Path) -> None:
+    conf = "".join(f"LABEL {name}\nLINUX ../nixos/{KERNEL}\nAPPEND {name}\n" for name in "ab")
+    machine = Machine(
+        tmp_path,
+        f"DEFAULT a\nONTIMEOUT a x\nTIMEOUT 10\n{conf}",
+        answers=FAILING,
+    )
+    Desk(machine, Script(machine), consoles="console=ttyS0").serve()
+    assert machine.loads() == ["--command-line=a x console=ttyS0", "--command-line=b console=ttyS0"]
+
+
 def test_a_line_that_was_edited_is_taken_as_edited(tmp_path: Path) -> None:
     machine = Machine(tmp_path, f"LABEL a\nLINUX ../nixos/{KERNEL}\nAPPEND quiet\n")
     script = Script(machine, (Key("e"), Key("C-u"), Key("x"), Key("Enter")))

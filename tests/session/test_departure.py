@@ -95,6 +95,36 @@ def test_a_line_that_a_person_typed_is_taken_as_it_is(tmp_path: Path) -> None:
     assert machine.loads() == ["--command-line=single"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "room", "line"),
+    [
+        ("y", 100, "x y console=ttyS0"),
+        ("console=hvc0", 100, "x console=hvc0"),
+        ("y", 5, "x y"),
+    ],
+)
+def test_a_line_of_the_timer_gets_a_console_where_that_fits(
+    tmp_path: Path, arguments: str, room: int, line: str
+) -> None:
+    filler = "z" * (LIMIT - room)
+    machine = Machine(tmp_path, f"LABEL a\nLINUX ../nixos/{KERNEL}\nAPPEND {filler}\n")
+    sitting = Sitting(machine)
+    candidate = bare(machine)
+    sitting.departure.boot(candidate, f"{filler} {arguments}", machine.discover(), by="the timer")
+    assert machine.loads() == [f"--command-line={filler}{line.removeprefix('x')}"]
+
+
+@pytest.mark.parametrize(("by", "blamed"), [("the timer", True), ("", False)])
+def test_a_line_of_its_own_is_held_against_the_entry_only_where_nobody_typed_it(
+    tmp_path: Path, by: str, blamed: bool
+) -> None:
+    machine = Machine(tmp_path, answers={"kexec -a -l": Completed((), 255, stderr="cannot load")})
+    here = Sitting(machine)
+    boot(here, 2, "single", by=by)
+    assert (identity(entry(machine, 2)) in here.shared.failed()) is blamed
+    assert here.acts()[0].endswith("boots nixos-42-default with the command line: single")
+
+
 # -- a console
 
 

@@ -223,7 +223,8 @@ def test_an_interrupt_takes_back_what_was_typed(pty: Pty, monkeypatch: pytest.Mo
         assert terminal.events(1) == ()
         interrupting = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
         interrupting.start()
-        assert terminal.events(100) == (Key("C-c"),)
+        # What was typed before may come only now, and alone it is no event.
+        assert next(filter(None, (terminal.events(100) for _ in range(3)))) == (Key("C-c"),)
         pty.type(b"2\n")
         assert terminal.events(10) == (Boot(2),)
 

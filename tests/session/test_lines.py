@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -85,6 +86,11 @@ FULL = Abilities(can_ask=True)
         ("poweroff", "poweroff"),
         ("boot 3 --append 'a b'", "boot 3 --append 'a b'"),
         ("B 3 --append A", "boot 3 --append A"),
+        ("SHOW NIXOS-41-DEFAULT --JSON", "show nixos-41-default --JSON"),
+        ("PLAN  Nixos-41-Default", "plan nixos-41-default"),
+        ("BOOT NIXOS-41-DEFAULT --APPEND A", "boot nixos-41-default --APPEND A"),
+        ("LOG NIXOS-41-DEFAULT", "log NIXOS-41-DEFAULT"),
+        ("show gone --json", "show gone --json"),
     ],
 )
 def test_a_line_that_is_a_verb(line: str, words: str) -> None:
@@ -97,6 +103,23 @@ def test_where_verbs_are_not_to_be_had_they_are_no_commands() -> None:
     for line in ("status", "reboot", "boot 3 --append x"):
         assert parse(line, menu()).events == (UNKNOWN,)
     assert after(menu(), Ask("reboot")).choice is None
+
+
+def test_a_label_wins_over_a_verb_and_over_options() -> None:
+    labels = {1: "status", 2: "a --b", 4: "boot --x", 5: "it's two words"}
+    items = tuple(replace(entry(index), label=label) for index, label in labels.items())
+    state = menu(items=items, abilities=FULL)
+    for line, index in (("status", 1), ("a --b", 2), ("b a --b", 2), ("boot --x", 4)):
+        assert parse(line, state).events == (Boot(index),)
+    for line, verb, label, rest in (
+        ("show a --b", "show", "a --b", []),
+        ("boot A --B --append x", "boot", "A", ["--B", "--append", "x"]),
+        ("BOOT IT'S TWO WORDS --append 'y z'", "boot", "it's two words", ["--append", "y z"]),
+        ("STATUS", "status", "", []),
+    ):
+        (event,) = parse(line, state).events
+        assert isinstance(event, Ask)
+        assert shlex.split(event.words) == [verb, *([label] if label else []), *rest]
 
 
 def test_capitals_name_an_entry_where_only_one_is_meant() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,15 @@ def test_the_countdown_waits_for_ssh_but_not_for_ever(tmp_path: Path, reach: Rea
         assert (look(here).deadline_ds, look(here).waiting) == (None, waiting)
     machine.now = 300
     assert (look(here).deadline_ds, look(here).waiting) == (500, "")
+
+
+def test_a_network_that_was_started_late_has_its_time_all_the_same(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, reach=replace(NO_NETWORK, started=45))
+    here = sit(machine)
+    for machine.now in (450, 749):
+        assert look(here).waiting == "the network is not up yet"
+    machine.now = 750
+    assert look(here).waiting == ""
 
 
 def test_the_countdown_begins_when_ssh_answers(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def test_looking_at_a_plan_with_another_command_line_changes_nothing_and_is_free
         ('boot "my entry" --append "a b" --append c', Request("boot", "my entry", ("a b", "c"))),
         ("boot a\\ b", Request("boot", "a b")),
         ("boot --append=a=b", Request("boot", append=("a=b",))),
+        ("boot 2 --APPEND='A=B' --Append --JSON", Request("boot", "2", append=("A=B", "--JSON"))),
         ("boot --append --json", Request("boot", append=("--json",))),
         ("boot --cmdline ''", Request("boot", cmdline="")),
         ("boot --cmdline a --cmdline b", Request("boot", cmdline="b")),

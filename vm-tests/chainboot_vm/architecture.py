@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chainboot.architecture import S390X, X86_64
 from chainboot.errors import NotFoundError
 
 
@@ -48,13 +49,13 @@ class Architecture:
 
 ARCHITECTURES = (
     Architecture(
-        name="x86_64",
+        name=X86_64.name,
         debian="amd64",
         kernel_package="linux-image-amd64",
         qemu="qemu-system-x86_64",
         # i440fx rather than q35: its PCI bus takes a disk at run time without a root port of its own.
         machine=("-machine", "pc", "-vga", "none"),
-        console="ttyS0",
+        console=X86_64.console,
         further_consoles=("ttyS1", "ttyS2", "ttyS3"),
         further_device=("-serial", "chardev:{}"),
         disk_device="virtio-blk-pci",
@@ -62,12 +63,12 @@ ARCHITECTURES = (
         network_device="virtio-net-pci,romfile=",
     ),
     Architecture(
-        name="s390x",
+        name=S390X.name,
         debian="s390x",
         kernel_package="linux-image-s390x",
         qemu="qemu-system-s390x",
         machine=("-machine", "s390-ccw-virtio"),
-        console="ttysclp0",
+        console=S390X.console,
         # There is one SCLP, so the others are virtio's.
         further_consoles=("hvc0", "hvc1"),
         further_device=("-device", "virtio-serial", "-device", "virtconsole,chardev={}"),

@@ -16,7 +16,7 @@ ARCHITECTURES = ("s390x",)
 DISKS = (sample.disk(timeout=600), sample.disk(label="hidden"))
 NETWORKS = (Network(),)
 PARAMETERS = "cio_ignore=all,!condev"
-SETTINGS = {"s390x.devices": "ccw:0.0.0000,dasd:0.0.0150,ccw:0.0.0002", "network_wait": 60}
+SETTINGS = {"s390x.devices": "ccw:0.0.0000,dasd:0.0.0150,ccw:0.0.0002"}
 
 
 def run(machine: Networked) -> None:

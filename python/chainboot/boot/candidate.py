@@ -208,6 +208,10 @@ def _initrds(files: _Files, entry: BootEntry) -> tuple[BootFile, ...]:
     return tuple(files.find_initrd(part) for part in parts)
 
 
+# A longer number is none: int() takes its time over thousands of digits, and no menu has that many entries.
+_MOST_DIGITS = 9
+
+
 def choose(among: Sequence[Candidate], reference: str | None) -> Candidate:
     """The candidate that `reference` names: a label, else its number, else the default for None.
 
@@ -223,8 +227,13 @@ def choose(among: Sequence[Candidate], reference: str | None) -> Candidate:
     for candidate in among:
         if candidate.entry.label == reference:
             return candidate
-    if reference.isascii() and reference.isdigit() and 0 < int(reference[:9]) <= len(among):
-        return among[int(reference[:9]) - 1]
+    if (
+        reference.isascii()
+        and reference.isdigit()
+        and len(reference) <= _MOST_DIGITS
+        and 0 < int(reference) <= len(among)
+    ):
+        return among[int(reference) - 1]
     raise NotFoundError(
         f"there is no entry {clip(reference, 80) or repr(reference)}", hint="`chainboot list` shows labels and numbers"
     )

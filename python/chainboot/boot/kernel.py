@@ -47,7 +47,7 @@ class KernelImage:
 _OLD_COMMAND_LINE_LIMIT = 255
 
 # e_machine of the kernels that somebody may copy by mistake, beside those of the table.
-_ELF_MACHINES = {0x03: "i386", 0x14: "ppc", 0x15: "ppc64", 0x28: "arm", 0xF3: "riscv64", 0x102: "loongarch64"} | {
+_ELF_MACHINES = {0x03: "i386", 0x14: "ppc", 0x15: "ppc64", 0x102: "loongarch64"} | {
     row.elf_machine: row.name for row in ARCHITECTURES
 }
 

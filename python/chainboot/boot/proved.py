@@ -1,7 +1,8 @@
-"""The mark that a first stage leaves on the boot volume once it has booted something: it works.
+"""The mark that a first stage leaves on the boot volume once it has loaded an entry and is about to jump.
 
-`chainboot install` keeps the newest first stage with the mark as `chainboot-previous`. Knows where it lies; knows
-nothing of how it came there.
+It is the last that can be known here: whether the system behind the jump comes up, nobody tells. `chainboot install`
+keeps the newest first stage with the mark as `chainboot-previous`. Knows where it lies; knows nothing of how it came
+there.
 """
 
 from __future__ import annotations

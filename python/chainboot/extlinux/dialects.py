@@ -13,6 +13,7 @@ from chainboot.extlinux.parser import Directive
 from chainboot.extlinux.report import Report
 from chainboot.extlinux.sections import Section, Sections
 from chainboot.extlinux.uboot import UbootLabel, UbootReading, read_as_uboot
+from chainboot.text import first_word
 
 # U-Boot boot/bootmeth_extlinux.c: bootmeth_alloc_file(bflow, 0x10000, ..).
 _UBOOT_SIZE = 0x10000
@@ -147,7 +148,7 @@ def _syslinux(sections: Sections, menu: BootMenu, report: Report) -> None:
     node = next((each for each in reversed(sections.all("DEFAULT")) if each.value == menu.default_value), None)
     if node is None or node.value is None or menu.default is None or menu.ui is not None:
         return
-    ours, theirs = menu.entries[menu.default], first.get(node.value.split(maxsplit=1)[0])
+    ours, theirs = menu.entries[menu.default], first.get(first_word(node.value))
     if theirs is not None and theirs.position != ours.position:
         message = f"the boot prompt of syslinux boots {theirs.label} (line {theirs.position.line}) by default"
         report.add("syslinux-default", f"{message}, not {ours.label}", node, "give them labels without blanks")

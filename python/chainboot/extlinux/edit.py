@@ -15,6 +15,7 @@ from chainboot.extlinux.entry import BootEntry
 from chainboot.extlinux.evaluation import ReadInclude, resolve
 from chainboot.extlinux.format import refuse_oversized
 from chainboot.extlinux.parser import Comment, Directive, Document, parse
+from chainboot.text import first_word
 
 _BLANKS = " \t\v\f\r\n"
 _NOWHERE = SourcePosition("", 1, 1)
@@ -122,7 +123,7 @@ def _last_default(documents: Iterable[Document]) -> Directive | None:
 
 
 def _starts_menu(node: Directive) -> bool:
-    return bool(node.value) and (node.value or "").split(maxsplit=1)[0].lower().endswith(".c32")
+    return bool(node.value) and first_word(node.value or "").lower().endswith(".c32")
 
 
 def _offset(data: bytes, document: Document, line: int, column: int) -> int:

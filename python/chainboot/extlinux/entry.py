@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from chainboot.errors import SourcePosition
+from chainboot.text import first_word
 
 
 class Kind(Enum):
@@ -72,7 +73,7 @@ def kind_of(keyword: str, value: str | None) -> Kind:
         return KEYWORD_KINDS[keyword]
     if value is None:
         return Kind.NONE
-    path = value.split(maxsplit=1)[0]
+    path = first_word(value)
     if keyword == "KERNEL":  # LINUX is "always a Linux kernel", whatever its name
         for extension, kind in _EXTENSIONS.items():
             if path.lower().endswith(extension):

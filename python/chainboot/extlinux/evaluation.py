@@ -18,6 +18,7 @@ from chainboot.extlinux.label import LABEL_DIRECTIVES, TEXT_LIMIT, Label, locked
 from chainboot.extlinux.menu import LOOK, BootMenu
 from chainboot.extlinux.parser import LINE_LIMIT, SIZE_LIMIT, Directive, Document, Junk, TextBlock, integer
 from chainboot.extlinux.tree import MENU_DEPTH, MenuTree
+from chainboot.text import first_word
 
 # syslinux `doc/syslinux.txt`: "INCLUDE can be nested up to 16 levels deep". That alone bounds nothing: 16 files that
 # each include the next one twice are 65,536. So all files together may have LINE_LIMIT lines, as one may.
@@ -232,7 +233,7 @@ class _Evaluation:
 
     def set_default(self, node: Directive) -> None:
         """DEFAULT label [arguments]. DEFAULT vesamenu.c32 starts a menu and names no entry."""
-        if node.value and node.value.split(maxsplit=1)[0].lower().endswith(".c32"):
+        if node.value and first_word(node.value).lower().endswith(".c32"):
             self.result = replace(self.result, menu_requested=True)
             return
         self.default_at = node if node.value else None

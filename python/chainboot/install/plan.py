@@ -243,7 +243,7 @@ def _result(name: str, previous: FirstStage | None, skip: Skip | str) -> tuple[s
     if previous is None:
         second = "LOADPARM 2: nothing, there is no other first stage"
     else:
-        worth = "which has booted this machine" if previous.proved else "of which it is not known whether it works"
+        worth = "which has loaded an entry here" if previous.proved else "of which it is not known whether it works"
         second = f"LOADPARM 2 (chainboot-previous): first stage {previous.name}, {worth}"
     third = f"LOADPARM 3 (skip): {skip.label}, without chainboot" if isinstance(skip, Skip) else "LOADPARM 3: nothing"
     return (f"default, LOADPARM 1 (chainboot): first stage {name}", second, third)

@@ -32,7 +32,8 @@ _LISTEN = "0A"  # TCP_LISTEN, include/net/tcp_states.h
 class Reach:
     """How the machine can be reached. `state` is `on`, `starting`, `off` or `off: REASON`.
 
-    `fingerprint` is such as `ED25519 SHA256:...`, empty while there is none.
+    `fingerprint` is such as `ED25519 SHA256:...`, empty while there is none. `started` is when the network was, in
+    seconds after the kernel.
     """
 
     state: str
@@ -41,6 +42,7 @@ class Reach:
     listening: bool = False
     fingerprint: str = ""
     problems: tuple[str, ...] = ()
+    started: int = 0
 
     @property
     def served(self) -> bool:
@@ -80,6 +82,7 @@ def read_reach(runtime: str = RUNTIME, proc: str = "/proc") -> Reach:
     state = _line(f"{notes}/state") or (STARTING if _exists(f"{runtime}/first-stage") else OFF)
     port = _line(f"{notes}/port")
     number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else _PORT
+    started = _line(f"{runtime}/network/started")
     problems = [printable(line.strip()) for line in _text(f"{notes}/problems").split("\n") if line.strip()]
     return Reach(
         state=state,
@@ -88,6 +91,7 @@ def read_reach(runtime: str = RUNTIME, proc: str = "/proc") -> Reach:
         listening=listening(_text(f"{proc}/net/tcp"), _text(f"{proc}/net/tcp6"), number),
         fingerprint=_line(f"{notes}/fingerprint"),
         problems=tuple(problems[:_PROBLEMS]),
+        started=int(started) if started.isascii() and started.isdigit() and len(started) < 9 else 0,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainboot.boot.candidate import BootFile, Candidate
-from chainboot.boot.consoles import added, with_words
+from chainboot.boot.cmdline import join
+from chainboot.boot.consoles import added
 from chainboot.boot.volume import Configuration
 from chainboot.errors import Severity
 from chainboot.session.state import MenuItem
@@ -28,7 +29,8 @@ class Autoboot:
     """The entry that the timer boots (None: none), after how long (None: never), and a sentence if that is a surprise.
 
     Times are in tenths of a second; 0 boots at once. `cmdline` replaces the entry's own where ONTIMEOUT gives
-    arguments. `total_timeout_ds` is TOTALTIMEOUT, which no key stops. `default` is the entry that Enter boots.
+    arguments, still without the console that may be added. `total_timeout_ds` is TOTALTIMEOUT, which no key stops.
+    `default` is the entry that Enter boots.
     """
 
     index: int | None
@@ -78,7 +80,7 @@ def autoboot(
 
 
 def _on_timeout(configuration: Configuration | None, among: Sequence[Candidate]) -> tuple[Candidate, str | None] | None:
-    """The entry that ONTIMEOUT names, and its command line where words after the label are added to it."""
+    """The entry that ONTIMEOUT names, and its own command line with the words after the label."""
     value = configuration.menu.on_timeout if configuration else None
     if configuration is None or value is None:
         return None
@@ -87,7 +89,7 @@ def _on_timeout(configuration: Configuration | None, among: Sequence[Candidate])
     for wanted, words in ((value, ""), (label, arguments.strip())):
         for candidate in own:
             if candidate.entry.label == wanted:
-                return candidate, with_words(candidate, words) if words else None
+                return candidate, join(candidate.cmdline, words) if words else None
     return None
 
 

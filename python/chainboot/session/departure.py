@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from chainboot.boot.candidate import Candidate
+from chainboot.boot.consoles import with_consoles
 from chainboot.boot.discovery import Discovery
 from chainboot.boot.host import Host, read_host
 from chainboot.boot.kexec import leave, load, unload
@@ -85,13 +86,18 @@ class Departure:
     def boot(self, candidate: Candidate, cmdline: str | None, discovery: Discovery, *, by: str = "") -> str:
         """Boot. Returns why not; for a session over SSH, "" once the jump is under way and the session is to end.
 
-        `by` is who decided where that is not the person of this session.
+        `by` is who decided where that is not the person of this session. Then `cmdline` is what the configuration gives
+        in place of the entry's own, and it gets a console as that one does.
         """
         label = printable(candidate.entry.label)
         own = cmdline is None or cmdline == candidate.boot_cmdline
-        given = "" if own else f" with the command line: {cmdline}"
-        # What a person typed may be too long or wrong; that says nothing about the entry.
-        blamed = identity(candidate) if own else None
+        if by and cmdline is not None:
+            candidate = with_consoles([replace(candidate, cmdline=cmdline)], candidate.consoles)[0]
+            cmdline = None
+        given = "" if own else f" with the command line: {candidate.boot_cmdline if cmdline is None else cmdline}"
+        # What a person typed may be too long or wrong; that says nothing about the entry. What boots by itself must
+        # give way to another one.
+        blamed = identity(candidate) if own or by else None
         prepare = partial(self._prepared, candidate, cmdline, discovery)
         return self._go(label, given, prepare, blamed, by, partial(self._record, discovery))
 
@@ -105,7 +111,7 @@ class Departure:
         return self._go(verb, "", prepare, None, "", lambda: None)
 
     def _record(self, discovery: Discovery) -> None:
-        """An entry is loaded, so this first stage works: the next `chainboot install` keeps it."""
+        """This first stage has found and loaded an entry, and jumps now: the next `chainboot install` keeps it."""
         problem = mark_proved(self.run, discovery.volumes, self.installed, runtime=self.runtime)
         if problem is not None:
             self.log.write("chainboot", printable(problem))

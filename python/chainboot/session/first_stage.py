@@ -27,13 +27,18 @@ if TYPE_CHECKING:
 
 _LARGEST_FILE = 1 << 16
 
+CMDLINE = "/proc/cmdline"
+
 # By this a command in a rescue shell knows whose shell it is.
 PERSON = "CHAINBOOT_PERSON"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What one person's session works with. `complaints` are sentences about settings."""
+    """What one person's session works with. `complaints` are sentences about settings.
+
+    `cmdline` and `active` are files: this kernel's command line, and the names of its consoles.
+    """
 
     person: Person
     settings: Settings
@@ -42,21 +47,29 @@ class Session:
     departure: Departure
     log: Log
     say: Callable[[str], None]
+    cmdline: str = CMDLINE
+    active: str = "/sys/class/tty/console/active"
 
     def consoles(self) -> str:
         """The words that an entry gets which names no console (setting `add_console`)."""
         if not self.settings.add_console:
             return ""
-        return own_consoles(_text("/proc/cmdline"), _text("/sys/class/tty/console/active"))
+        return own_consoles(_text(self.cmdline), _text(self.active))
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the devices of the setting s390x.devices now."""
         return problems(_text(f"{RUNTIME}/{FILE_OF_DEVICES}"))
 
 
-def open_session(person: Person, say: Callable[[str], None], *, owned: bool = False) -> Session:
+def open_session(
+    person: Person,
+    say: Callable[[str], None],
+    *,
+    owned: bool = False,
+    read: Callable[[], tuple[Settings, tuple[str, ...]]] = lambda: machine_settings(),
+) -> Session:
     """A session of `person`; `say` prints a line for them. `owned`: it is a command within another session."""
-    settings, complaints = machine_settings()
+    settings, complaints = read()
     presence = Presence(name=person.name, remote=person.remote)
     shared, log = Shared(), Log()
     return Session(
@@ -72,7 +85,7 @@ def open_session(person: Person, say: Callable[[str], None], *, owned: bool = Fa
 
 def machine_settings() -> tuple[Settings, tuple[str, ...]]:
     """The settings of this first stage, and sentences about what is wrong with them."""
-    return read_settings(_text(FILE), split(_text("/proc/cmdline")))
+    return read_settings(_text(FILE), split(_text(CMDLINE)))
 
 
 def menu(session: Session) -> Console:

@@ -40,6 +40,7 @@ _KEYS = {
 }
 # Verbs that are typed as over SSH; the words after them are theirs.
 _VERBS = frozenset({"show", "plan", "status", "log", "hold", "resume", "reboot", "poweroff"})
+_WITH_ENTRY = ("show", "plan")
 
 
 def help_text(able: Abilities) -> tuple[str, ...]:
@@ -100,10 +101,15 @@ def _parse_word(text: str, state: ScreenState) -> Command:
     lower = word.lower()
     if not text:
         return Command((Key("Enter"),))
+    # A label is what a configuration says, and may be any of the words below but those of the menu itself.
+    if lower not in _KEYS and lower not in ("l", "list", "e", "edit") and _has_label(text, state):
+        index = _index(text, state)
+        return Command((Key(UNKNOWN),) if index is None else (Boot(index),))
     if state.abilities.can_ask and lower in _VERBS:
-        return Command((Ask(f"{lower} {rest}".strip()),))
-    if state.abilities.can_ask and lower in ("b", "boot") and " --" in text:
-        return Command((Ask(f"boot {rest}"),))
+        named = _reference(rest, state) if lower in _WITH_ENTRY else rest
+        return Command((Ask(f"{lower} {named}".strip()),))
+    if state.abilities.can_ask and lower in ("b", "boot") and " --" in text and not _has_label(rest, state):
+        return Command((Ask(f"boot {_reference(rest, state)}"),))
     if lower in ("l", "list") and not rest:
         return Command((Key(UNKNOWN),), again=True)
     if lower in _KEYS and not rest:
@@ -119,6 +125,23 @@ def _parse_word(text: str, state: ScreenState) -> Command:
     if editing or booting or (named.isascii() and named.isdigit()):
         return Command((Key(UNKNOWN),), f"There is no entry {_quoted(named)}.")
     return Command((Key(UNKNOWN),), f"{_quoted(text)} is no command and no entry; ? for help.")
+
+
+def _has_label(text: str, state: ScreenState) -> bool:
+    return any(item.label == text for item in state.items)
+
+
+def _reference(words: str, state: ScreenState) -> str:
+    """An entry and options as the verbs read them: the entry by the label that it has, quoted, where one is meant."""
+    known = _index(words, state) is not None
+    named, dashes, options = (words, "", "") if known else words.partition(" --")
+    index = _index(named.strip(), state)
+    item = None if index is None else state.item(index)
+    if item is None or named.strip().isdigit() or item.label.startswith("-"):
+        return words
+    import shlex  # late: most menus do without
+
+    return f"{shlex.quote(item.label)}{dashes}{options}"
 
 
 def _index(named: str, state: ScreenState) -> int | None:

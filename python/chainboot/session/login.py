@@ -21,7 +21,7 @@ from chainboot.settings import RUNTIME
 
 if TYPE_CHECKING:
     from chainboot.session.first_stage import Session
-    from chainboot.session.verbs import Answer
+    from chainboot.session.verbs import Answer, Verbs
 
 # What the wrapper (first-stage/ssh-session) asks for: a file that is there while Python works, and the descriptor where
 # talk belongs from then on; until then its file takes what Python itself has to complain about.
@@ -114,19 +114,26 @@ def interactive(session: Session, asked: Request) -> int:
 
 def answer(session: Session, asked: Request) -> Answer:
     """The result of a verb; raises `ChainbootError`."""
-    from chainboot.process import run
-    from chainboot.session.verbs import Answer, Verbs
-    from chainboot.session.volumes import look
-
     if asked.verb == "chroot":
+        from chainboot.process import run
         from chainboot.session import rescue
+        from chainboot.session.verbs import Answer
+        from chainboot.session.volumes import look
 
         decided = rescue.plan(asked, look(run), run)
         return Answer(decided.describe(), rescue.plan_json(decided))
+    return verbs(session).do(asked)
+
+
+def verbs(session: Session) -> Verbs:
+    """The verbs of a session, on the real machine."""
     from chainboot.boot.host import read_memory
     from chainboot.boot.sysappend import read_system
+    from chainboot.process import run
+    from chainboot.session.verbs import Verbs
+    from chainboot.session.volumes import look
 
-    verbs = Verbs(
+    return Verbs(
         run=run,
         overview=session.overview,
         departure=session.departure,
@@ -138,7 +145,6 @@ def answer(session: Session, asked: Request) -> Answer:
         consoles=session.consoles(),
         problems=session.problems,
     )
-    return verbs.do(asked)
 
 
 def typed(session: Session, words: str) -> tuple[str, ...]:

@@ -83,13 +83,11 @@ class Overview:
 
     def waiting(self, reach: Reach) -> str:
         """What the countdown has not begun for; empty: nothing."""
-        if not reach.served or reach.answers or self._late():
+        # The clock counts from the kernel's start, so every view comes to the same answer.
+        late = self.clock() >= (reach.started + self.settings.network_wait) * 10
+        if not reach.served or reach.answers or late:
             return ""
         return "the network is not up yet" if not reach.addresses else "SSH does not answer yet"
-
-    def _late(self) -> bool:
-        # The clock counts from the kernel's start, so every view comes to the same answer.
-        return self.clock() >= self.settings.network_wait * 10
 
     def _circumstances(
         self, decided: Autoboot, reach: Reach, attached: bool, remote: bool, floor: bool = True

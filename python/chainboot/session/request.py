@@ -146,6 +146,7 @@ def _arguments(verb: Verb, words: list[str]) -> Request:
             command = tuple(rest)
         elif word.startswith("--"):
             option, equals, value = word[2:].partition("=")
+            option = option.lower()  # an operator's console may send capitals only
             if option not in verb.options:
                 raise RequestError(f"{verb.name} has no option {_shown(word)}", 2, f"usage: {verb.usage}")
             if option not in _WITH_VALUE:
