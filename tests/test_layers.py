@@ -171,3 +171,11 @@ def test_what_the_first_stage_runs_imports_late() -> None:
 def test_no_file_has_grown_into_two_nouns() -> None:
     for path in PACKAGE.rglob("*.py"):
         assert len(path.read_text().splitlines()) <= 340, f"{path.name}: design.md wants files of about 300 lines"
+
+
+def test_every_package_is_installed() -> None:
+    import tomllib
+
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())
+    here = {"chainboot", *(f"chainboot.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py"))}
+    assert set(project["tool"]["setuptools"]["packages"]) == here
