@@ -138,12 +138,12 @@ class Session:
     def __init__(self, wanted: Sequence[tuple[str, str]], jobs: int, say: Callable[[str], None]) -> None:
         self._pool = ThreadPoolExecutor(max_workers=jobs)
         access.keys()  # which all of them share
-        # Each machine has images of its own, and compressing one takes a core.
-        making = [
-            self._pool.submit(_prepare_all, [name for name, other in wanted if other == arch], arch, say)
+        # One after the other: Python 3.11's `ast`, by which an image's imports are found, is not safe in threads.
+        ready = [
+            one
             for arch in dict.fromkeys(arch for _, arch in wanted)
+            for one in _prepare_all([name for name, other in wanted if other == arch], arch, say)
         ]
-        ready = [one for each in making for one in each.result()]
         # What takes minutes comes first, so that it is not what everybody waits for at the end.
         ready.sort(key=lambda one: one.scenario.name not in _SLOW)
         self.outcomes: dict[tuple[str, str], Future[Outcome]] = {
