@@ -214,7 +214,13 @@ def test_an_end_of_input_in_the_editor_boots_nothing(pty: Pty, monkeypatch: pyte
         assert run_menu(menu(), terminal, lambda: 1000) == Choice(Action.BOOT, 2)
 
 
-def test_an_interrupt_takes_back_what_was_typed(pty: Pty, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["usual", "ignored"])
+def test_an_interrupt_takes_back_what_was_typed(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, handler: signal.Handlers
+) -> None:
+    """Also where the shell that started it has it ignore interrupts, as it does with what runs beside it."""
+    before = signal.signal(signal.SIGINT, handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     monkeypatch.setenv("TERM", "dumb")
     not_canonical(pty)
     with open_terminal(pty.slave, pty.slave) as terminal:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chainboot.session.events import Ask, Boot, Edit, EndOfInput, Event, Key, Replace
@@ -230,6 +232,16 @@ def _quoted(text: str) -> str:
     return f"'{clip(_shown(text), 60)}'"
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """While a line is waited for, an interrupt arrives: what /init starts beside others was told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class LineMenu:
     """The menu on a pair of streams: lines are read from `fd`, each line to print is given to `write_line`."""
 
@@ -264,10 +276,10 @@ class LineMenu:
                 return (EndOfInput(),)
             left = None if end is None else max(end - time.monotonic(), 0)
             try:
-                came = self._read(left)
+                with _interruptible():
+                    came = self._read(left)
             except KeyboardInterrupt:
-                # The drivers of 3215 and SCLP make this of a line ^c, an end of input of ^d, and leave out the end of a
-                # line that ends in ^n.
+                # The drivers of 3215 and SCLP make this of a line ^c, and an end of input of ^d.
                 self._buffer.clear()
                 self._answering = True
                 return (Key("C-c"),)
