@@ -35,6 +35,8 @@ def run(machine: Networked) -> None:
     with machine.subtest("the generations are listed over SSH, and the one before the last is booted"):
         session = client.open()
         session_shows(session, f"{sample.ENTRIES} entries")
+        # The server may be taking over with the volume's keys at this moment; a person would call again.
+        client.wait_for_ssh()
         listed = client.run("list", "--json")
         assert listed.code == 0, listed.stderr
         labels = [entry["label"] for entry in json.loads(listed.stdout)["entries"]]
