@@ -95,6 +95,9 @@ def _writing(fmt: argparse.ArgumentParser, set_default: argparse.ArgumentParser)
 def _image(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--spec", required=True, metavar="FILE", help="what is in the image (docs/image-spec.md)")
     verb.add_argument("--sysroot", required=True, metavar="DIR", help="where programs, libraries and modules come from")
+    verb.add_argument(
+        "--store", metavar="DIR", help="a directory of this machine that the sysroot's links lead to, as /nix/store"
+    )
     verb.add_argument("--output", required=True, metavar="FILE", help="the initrd to write")
     verb.add_argument("--arch", metavar="NAME", help="the machine it is for; default: the first that the spec names")
     verb.add_argument("--compress", choices=("zstd", "gzip", "none"), default="zstd", help="default: zstd")

@@ -42,7 +42,8 @@ def test_everything_that_can_be_said() -> None:
         "/bin/a", {"path": "/bin/b", "target": "/bin/c", "links": ["/bin/d", "/bin/e"], "optional": true}
       ],
       "python": {
-        "interpreter": "/usr/bin/python3.11", "modules": ["m.n"], "exclude": ["e"], "data": ["p/*.lark"],
+        "interpreter": "/usr/bin/python3.??", "modules": ["m.n"], "exclude": ["e"], "data": ["p/*.lark"],
+        "links": ["/usr/bin/python3"],
         "packages": [{"name": "p", "path": "../p"}, {"name": "q"}], "optimize": 2
       },
       "kernel_modules": {"release": "6.1", "required": ["ext4"], "optional": ["isofs"]}
@@ -63,7 +64,8 @@ def test_everything_that_can_be_said() -> None:
             ExecutableSpec("executables[1]", "/bin/b", "/bin/c", ("/bin/d", "/bin/e"), optional=True),
         ),
         python=PythonSpec(
-            interpreter="/usr/bin/python3.11",
+            interpreter="/usr/bin/python3.??",
+            links=("/usr/bin/python3",),
             modules=("m.n",),
             packages=(PackageSpec("python.packages[0]", "p", "../p"), PackageSpec("python.packages[1]", "q", None)),
             exclude=("e",),

@@ -125,3 +125,27 @@ def test_libraries_that_need_each_other(tmp_path: Path) -> None:
         },
     )
     assert sorted(image) == ["/bin/a", "/lib/libx.so", "/lib/liby.so"]
+
+
+def test_a_c_library_is_found_where_its_dynamic_linker_is(tmp_path: Path) -> None:
+    """Nix: programs say where their libraries are, but the files of the C library have no path to each other."""
+    c, app = "/nix/store/1-glibc/lib", "/nix/store/2-app"
+    files = {
+        f"{app}/bin/a": elf_file(needed=("libc.so.6",), interpreter=f"{c}/ld.so.2", runpath=c),
+        f"{app}/lib/module.so": elf_file(needed=("libm.so.6",), runpath=c, tail=b"module"),
+        f"{c}/ld.so.2": elf_file(tail=b"ld"),
+        f"{c}/libc.so.6": elf_file(needed=("ld.so.2",), tail=b"c"),
+        f"{c}/libm.so.6": elf_file(needed=("libc.so.6", "ld.so.2"), tail=b"m"),
+    }
+    sysroot = write_sysroot(tmp_path / "root", files)
+    tree = ImageTree(X86_64)
+    linker = Linker(sysroot, tree)
+    linker.add(f"{app}/bin/a", "/bin/a", 0o755, "programs", "the test")
+    # a module is loaded into a program, and by its dynamic linker
+    linker.add(f"{app}/lib/module.so", "/lib/module.so", 0o644, "modules", "the test")
+    found = {entry.path for entry in tree.entries() if entry.group != "directories"}
+    assert found == {"/bin/a", "/lib/module.so", f"{c}/ld.so.2", f"{c}/libc.so.6", f"{c}/libm.so.6"}
+    with pytest.raises(
+        ChainbootError, match=r"libc\.so\.6 is needed by /nix/store/1-glibc/lib/libm\.so\.6 and is not in"
+    ):
+        Linker(sysroot, ImageTree(X86_64)).add(f"{app}/lib/module.so", "/lib/module.so", 0o644, "modules", "the test")

@@ -14,7 +14,7 @@ from image.sysroots import To, write_sysroot
 from chainboot.architecture import ARCHITECTURES, X86_64
 from chainboot.errors import ChainbootError
 from chainboot.image.architecture import is_for
-from chainboot.image.cpio import File
+from chainboot.image.cpio import File, Link
 from chainboot.image.linkage import Linker
 from chainboot.image.python import add_python
 from chainboot.image.spec import ImageSpec, PythonSpec
@@ -226,3 +226,13 @@ def test_the_real_standard_library_starts_and_imports(tmp_path: Path) -> None:
     )
     assert ran.stdout == f"{home}/lib/python{VERSION}/json/__init__.pyc\n"
     assert ran.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_the_interpreter_goes_by_other_names_too(tmp_path: Path) -> None:
+    tree = ImageTree(X86_64)
+    wanted = PythonSpec("/usr/bin/python3.??", (), (), (), (), 0, links=("/usr/bin/python3",))
+    sysroot = sysroot_with(tmp_path / "root", {})
+    add_python(wanted, sysroot, Linker(sysroot, tree), {}, lambda _: None)
+    assert Link(f"/usr/bin/python{VERSION}") in [
+        entry.node for entry in tree.entries() if entry.path == "/usr/bin/python3"
+    ]

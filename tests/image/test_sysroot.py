@@ -114,3 +114,40 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ChainbootError) as unread:
         write_sysroot(tmp_path / "root", {}).read("/a")
     assert str(unread.value) == f"/a is not a file of the sysroot {tmp_path / 'root'}"
+
+
+def test_links_into_a_store_lead_to_files_of_this_machine(tmp_path: Path) -> None:
+    """The store of a Nix build: the sysroot has links to it, and its files name each other by absolute paths."""
+    store = tmp_path / "store"
+    write_sysroot(
+        store,
+        {
+            "/1-app/bin/app": b"app",
+            "/1-app/sbin": To("bin"),
+            "/1-app/share": To(f"{store}/2-data/share"),
+            "/2-data/share/x.txt": b"x",
+            "/2-data/out": To("../../beside"),
+            "/2-data/etc": To("/etc/passwd"),
+        },
+    )
+    (tmp_path / "beside").write_text("not in the store")
+    root = write_sysroot(tmp_path / "root", {"/usr/bin/app": To(f"{store}/1-app/sbin/app"), "/etc/hosts": b""}).root
+    sysroot = Sysroot.open(root, store)
+    assert sysroot.resolve("/usr/bin/app") == f"{store}/1-app/bin/app"
+    assert sysroot.read("/bin/app") == b"app"
+    assert sysroot.read(f"{store}/1-app/share/x.txt") == b"x"
+    assert sysroot.names(f"{store}/1-app") == ("bin", "sbin", "share")
+    assert sysroot.glob(f"{store}/*-app/*/a?p") == (f"{store}/1-app/bin/app", f"{store}/1-app/sbin/app")
+    assert sysroot.the_file("/usr/bin/a*", "here") == "/usr/bin/app"
+    # what leads out of the store is looked for in the sysroot, as everything else
+    assert sysroot.resolve(f"{store}/2-data/out") is None
+    assert sysroot.resolve(f"{store}/2-data/etc") is None
+    assert sysroot.resolve(f"{store}/../beside") is None
+    assert sysroot.resolve("/etc/hosts") == "/etc/hosts"
+    assert Sysroot.open(root).resolve("/usr/bin/app") is None
+
+
+@pytest.mark.parametrize("store", ["/", "/nowhere"])
+def test_a_store_that_is_none(tmp_path: Path, store: str) -> None:
+    with pytest.raises(ChainbootError, match=f"the store {store} is not a directory below /"):
+        Sysroot.open(tmp_path, Path(store))

@@ -50,10 +50,12 @@ def build(
     say: Callable[[str], None],
     additions: Sequence[AddedFile] = (),
     architecture: str | None = None,
+    store: Path | None = None,
 ) -> ImageReport:
     """Build the image that the JSON file `spec_path` describes from `sysroot` and write it to `output`.
 
-    `architecture` is one of those the spec is for; without it the first of them is meant.
+    `architecture` is one of those the spec is for; without it the first of them is meant. `store` is a directory of
+    this machine that the sysroot's symbolic links may lead to, see `Sysroot`.
 
     `packages` gives or overrides the directories of the spec's Python packages. `additions` are files beyond the
     spec, see access.py. `manifest` gets a JSON list of everything in the image. Raises a `ChainbootError` that names
@@ -67,7 +69,7 @@ def build(
     except UnicodeDecodeError as error:
         raise ChainbootError(f"the image spec {spec_path} is not UTF-8") from error
     spec = ImageSpec.from_json(text, spec_path.name, architecture)
-    image = build_image(spec, spec_path.parent, Sysroot.open(sysroot), packages, run, say, additions)
+    image = build_image(spec, spec_path.parent, Sysroot.open(sysroot, store), packages, run, say, additions)
     how = (
         compression.value
         if compression is Compression.NONE

@@ -22,6 +22,7 @@ def run(options: argparse.Namespace, talk: Callable[[str], None]) -> str:
         Path(options.spec),
         Path(options.sysroot),
         Path(options.output),
+        store=Path(options.store) if options.store else None,
         compression=Compression(options.compress),
         level=options.level,
         architecture=options.arch,

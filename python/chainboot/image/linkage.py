@@ -28,11 +28,13 @@ class _SearchPath:
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """An ELF file with its two places, and the DT_RPATHs of what loads it, which hold for what it loads in turn."""
+    """An ELF file with its two places, and what holds for all that it loads: the DT_RPATHs of what loads it, and the
+    directory of the dynamic linker that does."""
 
     sysroot: str
     image: str
     inherited: tuple[_SearchPath, ...]
+    loader: tuple[_SearchPath, ...]
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ class Linker:
     sysroot: Sysroot
     tree: ImageTree
     located: dict[str, str] = field(default_factory=dict)
+    _loaders: dict[_SearchPath, None] = field(default_factory=dict)
     _done: set[_Object] = field(default_factory=set)
 
     def add(self, path: str, target: str, mode: int, group: str, because: str) -> str:
@@ -59,7 +62,8 @@ class Linker:
                 hint="put scripts and data under 'files' of the image spec",
             )
         placed = self.tree.add_file(target, mode, data, group, because)
-        self._follow(_Object(path, placed, ()), read_linkage(data, path))
+        # What names no dynamic linker, as a module of Python, is loaded by one of those that are there.
+        self._follow(_Object(path, placed, (), tuple(self._loaders)), read_linkage(data, path))
         return placed
 
     def _follow(self, first: _Object, linkage: Linkage) -> None:
@@ -69,8 +73,11 @@ class Linker:
             if thing in self._done:
                 continue
             self._done.add(thing)
+            loader = thing.loader
             if linkage.interpreter is not None:
-                waiting += self._library(linkage.interpreter, (_root(linkage.interpreter),), thing, (), exact=True)
+                loader = (_root(linkage.interpreter),)
+                self._loaders[loader[0]] = None
+                waiting += self._library(linkage.interpreter, loader, thing, (), loader, exact=True)
             own = _expand(linkage.rpath, self._origin(thing))
             # DT_RPATH counts only where there is no DT_RUNPATH, and then for all that is loaded from here on.
             inherited = () if linkage.runpath else (*own, *thing.inherited)
@@ -79,10 +86,12 @@ class Linker:
                 *inherited,
                 *_expand(linkage.runpath, self._origin(thing)),
                 *(_SearchPath(path, path) for path in library_directories(self.tree.architecture)),
+                # Nix: a C library's own directory is compiled into its dynamic linker, and is no RUNPATH of its files.
+                *loader,
             )
             for needed in linkage.needed:
                 searched = (_root(needed),) if "/" in needed else directories
-                waiting += self._library(needed, searched, thing, handed_on, exact="/" in needed)
+                waiting += self._library(needed, searched, thing, handed_on, loader, exact="/" in needed)
 
     def _library(
         self,
@@ -90,6 +99,7 @@ class Linker:
         searched: tuple[_SearchPath, ...],
         asker: _Object,
         inherited: tuple[_SearchPath, ...],
+        loader: tuple[_SearchPath, ...],
         *,
         exact: bool,
     ) -> list[tuple[_Object, Linkage]]:
@@ -105,7 +115,7 @@ class Linker:
             target = needed if exact else join(directory.image, needed)
             self.located.setdefault(needed, path)
             placed = self.tree.add_file(target, 0o755, data, LIBRARIES, f"needed by {asker.image}")
-            return [(_Object(path, placed, inherited), read_linkage(data, path))]
+            return [(_Object(path, placed, inherited, loader), read_linkage(data, path))]
         found = f"is in the sysroot only for another machine than {self.tree.architecture.name}"
         raise ChainbootError(
             f"{needed} is needed by {asker.sysroot} and {found if other_machine else 'is not in the sysroot'}",

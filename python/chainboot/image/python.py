@@ -144,7 +144,8 @@ def add_python(
     """
     interpreter = sysroot.the_file(spec.interpreter, "python.interpreter")
     library = PythonLibrary.of(interpreter, sysroot, packages, "python.interpreter")
-    linker.add(interpreter, interpreter, 0o755, INTERPRETER, "python.interpreter")
+    placed = linker.add(interpreter, interpreter, 0o755, INTERPRETER, "python.interpreter")
+    linker.tree.add_links((link, placed, "python.links") for link in spec.links)
     builtins = frozenset(_builtins(interpreter, sysroot, linker))
     closure = _Closure(library, builtins, frozenset(spec.exclude))
     for name in _STARTUP:

@@ -95,7 +95,7 @@ class PackageSpec:
 
 @dataclass(frozen=True, slots=True)
 class PythonSpec:
-    """The interpreter and what it must be able to import. See docs/image-spec.md for each field."""
+    """The interpreter, other paths that lead to it, and what it must be able to import: docs/image-spec.md."""
 
     interpreter: str
     modules: tuple[str, ...]
@@ -103,6 +103,7 @@ class PythonSpec:
     exclude: tuple[str, ...]
     data: tuple[str, ...]
     optimize: int
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,7 @@ def _executable(value: JsonValue) -> ExecutableSpec:
 
 
 def _python(value: JsonValue) -> PythonSpec:
-    members = value.members(["interpreter", "modules", "packages", "exclude", "data", "optimize"])
+    members = value.members(["interpreter", "links", "modules", "packages", "exclude", "data", "optimize"])
     return PythonSpec(
         interpreter=_absolute(_required(value, members, "interpreter")),
         modules=tuple(_module_name(item) for item in _items(members, "modules")),
@@ -279,6 +280,7 @@ def _python(value: JsonValue) -> PythonSpec:
         exclude=tuple(_module_name(item) for item in _items(members, "exclude")),
         data=_strings(members, "data"),
         optimize=members["optimize"].integer(0, 2) if "optimize" in members else 0,
+        links=tuple(_image_path(item) for item in _items(members, "links")),
     )
 
 

@@ -23,16 +23,26 @@ _MERGED = ("bin", "sbin", "lib", "lib32", "lib64")
 
 @dataclass(frozen=True, slots=True)
 class Sysroot:
-    """The root of an unpacked file system. All paths are absolute inside it, `/usr/bin/env`."""
+    """The root of an unpacked file system. All paths are absolute inside it, `/usr/bin/env`.
+
+    What is below `store`, if there is one, is found on this machine at the same path: files of a Nix store name each
+    other by it.
+    """
 
     root: Path
+    store: PurePosixPath | None = None
 
     @classmethod
-    def open(cls, root: Path) -> Sysroot:
-        """The sysroot at `root`, which must be a directory."""
+    def open(cls, root: Path, store: Path | None = None) -> Sysroot:
+        """The sysroot at `root`, which must be a directory, as must `store`, which may not be `/`."""
         if not root.is_dir():
             raise ChainbootError(f"the sysroot {root} is not a directory")
-        return cls(Path(os.path.abspath(root)))  # resolve() would follow links: names stay as given
+        if store is None:
+            return cls(Path(os.path.abspath(root)))  # resolve() would follow links: names stay as given
+        shared = PurePosixPath(os.path.abspath(store))
+        if not store.is_dir() or len(shared.parts) < 2:
+            raise ChainbootError(f"the store {store} is not a directory below /")
+        return cls(Path(os.path.abspath(root)), shared)
 
     def resolve(self, path: str) -> str | None:
         """The path that `path` leads to, free of symbolic links, or None if nothing is there."""
@@ -40,6 +50,8 @@ class Sysroot:
 
     def host(self, resolved: str) -> Path:
         """Where a path that `resolve` gave is found on this machine."""
+        if self._is_shared(resolved):
+            return Path(resolved)
         return self.root / resolved.lstrip("/")
 
     def is_file(self, path: str) -> bool:
@@ -88,7 +100,10 @@ class Sysroot:
         """
         for spelling in _spellings(pattern):
             found = ["/"]
-            for part in PurePosixPath(spelling).parts[1:]:
+            parts = PurePosixPath(spelling).parts[1:]
+            if self.store is not None and self._is_shared(spelling):
+                found, parts = [str(self.store)], PurePosixPath(spelling).relative_to(self.store).parts
+            for part in parts:
                 found = [join(base, name) for base in found for name in self._matching(base, part)]
             if found:
                 return tuple(sorted(found))
@@ -104,6 +119,10 @@ class Sysroot:
             if fnmatch.fnmatchcase(name, part) and name.startswith(".") == hidden and self._walk(join(base, name))
         )
 
+    def _is_shared(self, path: str) -> bool:
+        """Whether a path without `..` is below the store, whose directories the sysroot itself does not have."""
+        return self.store is not None and PurePosixPath(path).is_relative_to(self.store)
+
     def _resolve(self, path: str, links: int) -> str | None:
         for spelling in _spellings(path):
             found = self._walk(spelling, links)
@@ -114,13 +133,16 @@ class Sysroot:
     def _walk(self, path: str, links: int = 0) -> str | None:
         todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
         done: list[str] = []
+        if self.store is not None and self._is_shared(path):
+            done = list(self.store.parts[1:])
+            del todo[-len(done) :]
         while todo:
             part = todo.pop()
             if part == "..":
                 if done:
                     done.pop()  # at the root, `..` is the root
                 continue
-            host = self.root.joinpath(*done, part)
+            host = self.host("/".join(["", *done, part]))
             try:
                 mode = host.lstat().st_mode
                 if not stat.S_ISLNK(mode):
