@@ -26,7 +26,7 @@ LAYERS = (
 # use besides itself. An image is made for another machine; an install is about entries and volumes of this one.
 _BASE = ("architecture", "text", "errors", "process", "devices", "settings")
 BESIDE = {
-    "image": (*_BASE, "remote", "boot.kernel_config"),
+    "image": (*_BASE, "remote", "boot.initrd", "boot.kernel_config"),
     "install": (*_BASE, "extlinux", "boot"),
 }
 
@@ -34,7 +34,7 @@ BESIDE = {
 PURE = (
     "architecture", "text", "errors", "devices", "settings", "listing",
     *(f"extlinux/{path.stem}" for path in sorted((PACKAGE / "extlinux").glob("*.py")) if path.stem != "__init__"),
-    "boot/cmdline", "boot/kernel", "boot/plan",
+    "boot/cmdline", "boot/initrd", "boot/kernel", "boot/plan",
     "install/layout", "install/plan", "install/step", "install/zipl_conf",
     "remote/role", "remote/authorized_keys", "remote/key_options", "remote/host_key",
     "session/choice", "session/countdown", "session/events", "session/request", "session/state", "session/status",

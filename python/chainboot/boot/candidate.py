@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from chainboot.boot.cmdline import join, with_parameters
 from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
 from chainboot.boot.sysappend import NO_STRINGS, SystemStrings, words
-from chainboot.boot.volume import Configuration, PathError, file_type, normalise
+from chainboot.boot.volume import Configuration, PathError, Volume, file_type, normalise
 from chainboot.errors import NotFoundError
 from chainboot.extlinux.entry import BootEntry, Kind
 from chainboot.text import clip
@@ -69,8 +69,13 @@ class Candidate:
         """What the header of the kernel says; raises `PathError` where the file cannot be read."""
         if self.kernel is None or self.kernel.problem:
             return KernelImage(None, "nothing", problem="there is no kernel to look at")
-        volume, path = self.configuration.volume, self.kernel.path
-        return inspect(volume.read(path, HEAD_SIZE), self.kernel.size, lambda at, length: volume.read(path, length, at))
+        return look_at(self.configuration.volume, self.kernel)
+
+
+def look_at(volume: Volume, kernel: BootFile) -> KernelImage:
+    """What the header of a kernel on a volume says; raises `PathError` where the file cannot be read."""
+    head = volume.read(kernel.path, HEAD_SIZE)
+    return inspect(head, kernel.size, lambda at, length: volume.read(kernel.path, length, at))
 
 
 def candidates(configurations: Iterable[Configuration], system: SystemStrings = NO_STRINGS) -> tuple[Candidate, ...]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from chainboot.boot.candidate import BootFile, Candidate
-from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
+from chainboot.boot.candidate import BootFile, Candidate, look_at
+from chainboot.boot.initrd import HEAD_SIZE, is_initrd
+from chainboot.boot.kernel import KernelImage
 from chainboot.boot.volume import Configuration, PathError, Volume, normalise
 from chainboot.errors import Diagnostic, SourcePosition
 from chainboot.extlinux.entry import BootEntry
@@ -18,13 +19,8 @@ from chainboot.extlinux.parser import SIZE_LIMIT, Directive, Document, parse
 from chainboot.extlinux.report import Report, value_position
 from chainboot.extlinux.sections import Section, divide
 
-# What an initrd may start with. Kernel Documentation/driver-api/early-userspace/buffer-format.rst (cpio: 070701 or
-# 070702, zero bytes may come first) and lib/decompress.c, compressed_formats[].
-_INITRD_MAGIC = (
-    b"070701", b"070702", b"\x1f\x8b", b"\x1f\x9e", b"BZh", b"\x5d\x00", b"\xfd7zXZ", b"\x89LZO", b"\x02\x21\x4c\x18",
-    b"\x28\xb5\x2f\xfd",
-)  # fmt: skip
-_MAGIC_SIZE = 64 + 8  # behind a U-Boot header of 64 bytes
+# Of an initrd, which may be behind a U-Boot header.
+_START_SIZE = 64 + HEAD_SIZE
 
 
 def findings(
@@ -141,10 +137,8 @@ class _Inspection:
 
     def _image(self, kernel: BootFile) -> KernelImage:
         if kernel.path not in self._images:
-            volume, path = self._configuration.volume, kernel.path
             try:
-                head = volume.read(path, HEAD_SIZE)
-                self._images[path] = inspect(head, kernel.size, lambda at, length: volume.read(path, length, at))
+                self._images[kernel.path] = look_at(self._configuration.volume, kernel)
             except PathError as error:
                 self._images[kernel.path] = KernelImage(None, "nothing", problem=error.message)
         return self._images[kernel.path]
@@ -213,10 +207,10 @@ def _word_position(section: Section) -> SourcePosition | None:
 def _odd(volume: Volume, file: BootFile) -> str | None:
     """What is strange about the first bytes of an initrd; None where nothing is."""
     try:
-        magic = volume.read(file.path, _MAGIC_SIZE)[file.skip :].lstrip(b"\0")
+        head = volume.read(file.path, _START_SIZE)[file.skip :]
     except PathError as error:
         return error.message
-    if magic.startswith(_INITRD_MAGIC):
+    if is_initrd(head):
         return None
     return f"{file.path} is neither a cpio archive nor compressed as the kernel knows it"
 

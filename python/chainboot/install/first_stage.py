@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chainboot.architecture import S390X
+from chainboot.boot.initrd import is_initrd
 from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
 from chainboot.boot.volume import file_type
 from chainboot.errors import NotFoundError, RefusedError
-
-# Linux lib/decompress.c (compressed_formats), and init/initramfs.c for cpio.
-_INITRD_STARTS = (
-    b"070701", b"070702", b"\x1f\x8b", b"\x1f\x9e", b"\x42\x5a", b"\x5d\x00", b"\xfd\x37", b"\x89\x4c", b"\x02\x21",
-    b"\x28\xb5",
-)  # fmt: skip
 
 _CHUNK = 1 << 20
 _CONFIG_LIMIT = 1 << 20
@@ -68,41 +65,37 @@ def read_initrd(path: str) -> SourceFile:
     head, size = _head(path)
     if size == 0:
         raise RefusedError(f"{path} cannot be installed: the file is empty")
-    if not starts_like_initrd(head):
+    if not is_initrd(head):
         raise RefusedError(f"{path} cannot be installed: it is no initrd (neither cpio nor compressed)")
     return SourceFile(path, *_digest(path))
 
 
-def starts_like_initrd(head: bytes) -> bool:
-    """Whether the kernel would try to unpack a file with this start."""
-    return head.startswith(_INITRD_STARTS)
-
-
 def _head(path: str) -> tuple[bytes, int]:
-    try:
-        # O_NONBLOCK: a FIFO in place of a file must not hang.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise RefusedError(f"{path} cannot be installed: it is {file_type(status.st_mode)}, not a file")
-            return file.read(HEAD_SIZE), status.st_size
-    except OSError as error:
-        raise NotFoundError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    # O_NONBLOCK: a FIFO in place of a file must not hang.
+    with readable(path), open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise RefusedError(f"{path} cannot be installed: it is {file_type(status.st_mode)}, not a file")
+        return file.read(HEAD_SIZE), status.st_size
 
 
 def _read_at(path: str, offset: int, length: int) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            return file.read(length)
-    except OSError as error:
-        raise NotFoundError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    with readable(path), open(path, "rb") as file:
+        file.seek(offset)
+        return file.read(length)
 
 
 def _digest(path: str) -> tuple[int, bytes]:
     """Size and digest of what can be read of a file now; raises `NotFoundError`."""
-    try:
+    with readable(path):
         return digest(path)
+
+
+@contextmanager
+def readable(path: str) -> Iterator[None]:
+    """What an `OSError` while `path` is read becomes: a `NotFoundError` that names it."""
+    try:
+        yield
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from chainboot.architecture import ARCHITECTURES, S390X
-from chainboot.errors import NotFoundError, RefusedError
+from chainboot.errors import RefusedError
+from chainboot.install.first_stage import readable
 from chainboot.install.unpack import CHUNK, GZIP, LIMIT, ZSTD, CutOffError, Pieces, UntestedError, gunzip, unzstd
 from chainboot.process import Runner
 
@@ -44,7 +45,7 @@ def check_initrd(path: str, version: str | None, runner: Runner) -> tuple[str, .
     seen = _Contents()
     notes: tuple[str, ...] = ()
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with readable(path), open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             _archives(Pieces(iter(lambda: file.read(CHUNK), b"")), seen, runner)
     except CutOffError as error:
         raise RefusedError(
@@ -52,8 +53,6 @@ def check_initrd(path: str, version: str | None, runner: Runner) -> tuple[str, .
         ) from error
     except UntestedError as error:
         notes = (f"the initrd could not be tested whole: {error}",)
-    except OSError as error:
-        raise NotFoundError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     problem = _problem(seen, version)
     if problem is None:
         return notes

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chainboot.boot.candidate import BootFile, Candidate, candidates, choose
+from chainboot.boot.initrd import is_initrd
 from chainboot.boot.plan import INITRD_ALIGNMENT, Part
 from chainboot.boot.source import configurations
 from chainboot.boot.sysappend import read_system
 from chainboot.boot.volume import PathError
 from chainboot.errors import NotFoundError
-from chainboot.install.first_stage import starts_like_initrd, zipl_problem
+from chainboot.install.first_stage import zipl_problem
 from chainboot.install.zipl_conf import parameters_problem
 
 
@@ -81,4 +82,4 @@ def _initrd_problem(file: BootFile) -> str | None:
         return f"cannot be read: {(error.strerror or str(error)).lower()}"
     if not head:
         return "the file is empty"
-    return None if starts_like_initrd(head) else "it is no initrd (neither cpio nor compressed)"
+    return None if is_initrd(head) else "it is no initrd (neither cpio nor compressed)"
