@@ -346,7 +346,7 @@ def test_the_first_stage_boots_nothing_but_its_own_entries(verb: str, nixos_root
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("verb", ["image", "install"])
+@pytest.mark.parametrize("verb", ["image", "install", "append-secrets", "check-settings"])
 @pytest.mark.parametrize("options", ["", "--loader zipl --target /boot --kernel k --initrd i", "--help"])
 def test_what_the_first_stage_leaves_out_is_a_sentence(tmp_path: Path, verb: str, options: str) -> None:
     package = Path(chainboot_package.__file__).parent
@@ -365,6 +365,20 @@ def test_what_the_first_stage_leaves_out_is_a_sentence(tmp_path: Path, verb: str
         f"chainboot: error: `chainboot {verb}` is not part of the first stage\n"
         "  (hint) run it on the system that is to be installed\n"
     )
+
+
+def test_settings_are_checked_before_they_are_in_an_image(chainboot: Call, tmp_path: Path) -> None:
+    file = tmp_path / "settings"
+    file.write_text("# ours\nssh_port=2222\n")
+    good = chainboot("check-settings", file)
+    assert (good.code, good.out, good.err) == (0, "", "chainboot: 0 errors\n")
+    file.write_text("# ours\nssh_port=x\nspeed=\x1b[2J\n")
+    bad = chainboot("check-settings", file)
+    assert (bad.code, bad.err) == (2, "chainboot: 2 errors\n")
+    assert bad.out.startswith(f"{file}:2:10: error: ssh_port=x was ignored: it wants a port, from 1 to 65535 ")
+    assert f"\n{file}:3:1: error: speed is no setting of chainboot " in bad.out
+    assert "\x1b" not in bad.out
+    assert chainboot("check-settings", tmp_path / "none").code == 1
 
 
 def test_long_talk_is_cut_and_says_where_the_rest_is(chainboot: Call, tmp_path: Path) -> None:

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from chainboot.settings import FILE, KEYS, Key, Settings, field_names, read_settings
+from chainboot.settings import (
+    FILE,
+    KEYS,
+    Key,
+    Mistake,
+    Settings,
+    examine_settings,
+    field_names,
+    is_identifier,
+    read_settings,
+)
 
 EXAMPLES = {
     "kernel syntax": "dhcp",
@@ -17,6 +27,7 @@ EXAMPLES = {
     "devices": "dasd:0.0.0100:readonly=1,zfcp:1900",
     "identifier": "0123456789ab",
 }
+ID = EXAMPLES["identifier"]
 
 
 def example(key: Key) -> str:
@@ -92,6 +103,37 @@ def test_a_bad_device_costs_itself_and_the_last_value_counts() -> None:
         Settings(),
         (f"{FILE}: s390x.devices: dasd:xyz was ignored: xyz is not a bus id such as 0.0.0100",),
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "found"),
+    [
+        ("# a\n\n  speed = 9\n", [("speed", 3, 3)]),
+        ("ssh_port=1\r\nssh_port =  x\r\n", [("ssh_port", 2, 13)]),
+        ("ip", [("ip", 1, 1)]),
+        ("\tssh_role=", [("ssh_role", 1, 11)]),
+        (" s390x.devices = dasd:x,dasd:y\nip", [("s390x.devices", 1, 18), ("s390x.devices", 1, 18), ("ip", 2, 1)]),
+        ("# a\u2028ssh_port=x\n# b\x0bssh_port=x\nssh_port=y", [("ssh_port", 3, 10)]),
+    ],
+)
+def test_a_mistake_knows_its_place_and_only_a_line_feed_ends_a_line(
+    file: str, found: list[tuple[str, int, int]]
+) -> None:
+    mistakes = examine_settings(file, [])[1]
+    assert [(mistake.name, mistake.line, mistake.column) for mistake in mistakes] == found
+
+
+def test_what_stands_on_the_command_line_has_no_place_in_a_file() -> None:
+    _, mistakes = examine_settings("# a\n", ["chainboot.speed=9", '"chainboot.ip=a b"'])
+    assert mistakes == (
+        Mistake("", '"chainboot.ip=a b" was ignored: write it without quotes', '"chainboot.ip=a b"'),
+        Mistake("chainboot.", "speed is no setting of chainboot", "speed"),
+    )
+
+
+def test_an_identifier() -> None:
+    assert is_identifier(ID)
+    assert not any(is_identifier(text) for text in ("", ID[:-1], f"{ID}0", ID.upper(), "0123456789ag", "٠١٢٣٤٥٦٧٨٩٠١"))
 
 
 def test_the_readme_has_every_setting_with_its_default() -> None:

@@ -58,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
         verbs.add_parser("set-default", help="make an entry the default, in the configuration file"),
     )
     _image(verbs.add_parser("image", help="build a first-stage initrd from an image spec and a sysroot"))
+    _append_secrets(verbs.add_parser("append-secrets", help="put keys and settings behind an initrd that is built"))
+    settings = verbs.add_parser("check-settings", help="what is wrong with a file of settings of the first stage")
+    settings.add_argument("file", metavar="FILE", help="lines NAME=VALUE; comments begin with #")
+    settings.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")
     _install(verbs.add_parser("install", help="put a first stage where the machine's own loader starts it"))
     return parser
 
@@ -109,8 +113,22 @@ def _image(verb: argparse.ArgumentParser) -> None:
         "--authorized-keys", action="append", default=[], metavar="FILE", help="who may log in over SSH, and as what"
     )
     verb.add_argument("--host-key", metavar="FILE", help="the first stage's own ed25519 key (ssh-keygen -t ed25519)")
-    verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the first stage")
+    verb.add_argument("--settings", metavar="FILE", help="settings of the first stage, a line NAME=VALUE for each")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; it comes after those of --settings"
+    )
     verb.add_argument("--manifest", metavar="FILE", help="also write what is in the image, and why, as JSON")
+    verb.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")
+
+
+def _append_secrets(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--initrd", required=True, metavar="FILE", help="an initrd, as `chainboot image` makes it")
+    verb.add_argument("--output", required=True, metavar="FILE", help="the initrd to write, for its owner alone (0600)")
+    verb.add_argument("--host-key", metavar="FILE", help="the first stage's own ed25519 key (ssh-keygen -t ed25519)")
+    verb.add_argument(
+        "--authorized-keys", action="append", default=[], metavar="FILE", help="who may log in, in place of the image's"
+    )
+    verb.add_argument("--settings", metavar="FILE", help="settings, in place of all those of the image")
     verb.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")
 
 

@@ -1,5 +1,5 @@
-"""The verbs of the first stage: `console`, `login` and `prepare-ssh` for its scripts, those of its rescue shell, and
-what it says to those that it lacks.
+"""What sessions are served by: the verbs `console`, `login` and `prepare-ssh` for the scripts of the first stage, those
+of its rescue shell, and `login-shell` for a running system.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.streams import print_json, talk
 from chainboot.text import printable
+from chainboot.verbs import FIRST_STAGE, VERBS
 
 if TYPE_CHECKING:
     from chainboot.session.person import Person
+    from chainboot.session.request import Request, RequestError
     from chainboot.session.verbs import Answer
 
 EXIT_NO_KEYS = 3
+_NOBODY = 0xFFFFFFFF
 
 # The verbs of SSH that a rescue shell has too.
 LOCAL = ("list", "show", "plan", "status", "log", "boot", "hold", "resume", "rescan", "reboot", "poweroff", "chroot")
@@ -67,6 +70,67 @@ def login(arguments: Sequence[str]) -> int:
     return _print(done)
 
 
+def login_shell(arguments: Sequence[str]) -> int:
+    """The login shell of a user of a running system; see `chainboot.session.login_shell`."""
+    if os.path.exists(FIRST_STAGE):  # its image need not have what follows
+        raise RefusedError("login-shell is for a running system", hint="`chainboot login` is the first stage's")
+    from chainboot.process import run
+    from chainboot.session.login_shell import LoginShell
+    from chainboot.session.request import RequestError
+    from chainboot.session.visitor import forget, read_login
+
+    login = read_login(arguments, os.environ, _account())
+    forget(os.environ)
+    os.chdir("/")
+    os.umask(0o077)
+    session = LoginShell(login.person, run, lambda text: talk(f"chainboot: {printable(text)}"), _on_running)
+    try:
+        asked = session.parse(login.words)
+    except RequestError as error:
+        return _refused(error).code
+    code, answer = session.do(asked)
+    return _print(Done(code, answer, json=asked.json))
+
+
+def _account() -> str:
+    """The user who logged in, whoever this process runs as now."""
+    import pwd
+
+    try:
+        # Kernel Documentation/ABI/stable/procfs-audit_loginuid: set at the login and handed on; -1 is nobody.
+        with open("/proc/self/loginuid", encoding="ascii") as file:
+            user = int(file.read())
+    except (OSError, ValueError):
+        user = _NOBODY
+    if user == _NOBODY:
+        told = os.environ.get("SUDO_USER", "")  # sudo(8)
+        if told and os.getuid() == 0:
+            return told
+        user = os.getuid()
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
+
+
+def _on_running(asked: Request) -> int:
+    """A verb that the command line has too, without any of its options that name a place."""
+    import argparse
+
+    return VERBS[asked.verb](
+        argparse.Namespace(
+            entry=asked.entry,
+            append=list(asked.append),
+            cmdline=asked.cmdline,
+            json=asked.json,
+            path=None,
+            root=None,
+            config=None,
+            all=False,
+        )
+    )
+
+
 def is_local(arguments: Sequence[str]) -> bool:
     """Whether these words, typed into a rescue shell of the first stage, are for the machine as a whole.
 
@@ -90,18 +154,6 @@ def local(arguments: Sequence[str]) -> int:
     return _print(_do(person, shlex.join(arguments), owned=True))
 
 
-def look_for_wing(verb: str) -> None:
-    """Raises `RefusedError` where the package of that verb was left out; the first stage has neither."""
-    from importlib import import_module
-
-    try:
-        import_module(f"chainboot.{verb}")
-    except ModuleNotFoundError as error:
-        raise RefusedError(
-            f"`chainboot {verb}` is not part of the first stage", hint="run it on the system that is to be installed"
-        ) from error
-
-
 def _do(person: Person, request: str, *, owned: bool = False) -> Done:
     """Do what was asked for in words, if the person may have it. What is left is to print the result."""
     from chainboot.session import login
@@ -111,8 +163,7 @@ def _do(person: Person, request: str, *, owned: bool = False) -> Done:
         asked = login.request(request, person)
     except RequestError as error:
         login.refused(person, error)
-        talk(f"chainboot: {printable(error.message)}" + (f" ({printable(error.hint)})" if error.hint else ""))
-        return Done(error.code)
+        return _refused(error)
     from chainboot.session.first_stage import open_session  # late: a refusal does without
     from chainboot.session.output import speak
 
@@ -120,6 +171,11 @@ def _do(person: Person, request: str, *, owned: bool = False) -> Done:
     if login.is_interactive(asked):
         return Done(login.interactive(session, asked))
     return Done(0, login.answer(session, asked), json=asked.json)
+
+
+def _refused(error: RequestError) -> Done:
+    talk(f"chainboot: {printable(error.message)}" + (f" ({printable(error.hint)})" if error.hint else ""))
+    return Done(error.code)
 
 
 def _print(done: Done) -> int:

@@ -7,7 +7,7 @@ same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from chainboot.devices import parse as parse_devices
@@ -87,6 +87,9 @@ KEYS = (
     Key("add_console", "0 or 1", "1: an entry whose command line names no console gets the first stage's own", 1),
 )
 
+# Of the identifier of a first stage.
+_DIGITS = 12
+
 # What takes any text; of devices each has to make sense, but costs only itself.
 _TEXTS = ("kernel syntax", "names", "devices")
 
@@ -96,9 +99,34 @@ _WANTED = {
     "port": "a port, from 1 to 65535",
     "role": f"one of {', '.join(ROLES)}, none",
     "0 or 1": "0 or 1",
-    "identifier": "12 hexadecimal digits, or nothing",
+    "identifier": f"{_DIGITS} hexadecimal digits, or nothing",
     **dict.fromkeys(_TEXTS, "a value after ="),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with a setting: a sentence about it, and where it stands.
+
+    `where` is `FILE: ` or `chainboot.`, as the sentence begins. `line` and `column` are those of the file, from 1, a
+    column being a character; 0 for a word of a command line. `name` is what was written as the setting's name.
+    """
+
+    where: str
+    sentence: str
+    name: str
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A setting as it was written."""
+
+    where: str
+    text: str
+    line: int = 0
+    column: int = 0
 
 
 def read_settings(file: str, words: Iterable[str]) -> tuple[Settings, tuple[str, ...]]:
@@ -106,33 +134,52 @@ def read_settings(file: str, words: Iterable[str]) -> tuple[Settings, tuple[str,
 
     A bad value costs itself: what held before it stays.
     """
+    settings, mistakes = examine_settings(file, words)
+    return settings, tuple(f"{mistake.where}{mistake.sentence}" for mistake in mistakes)
+
+
+def examine_settings(file: str, words: Iterable[str]) -> tuple[Settings, tuple[Mistake, ...]]:
+    """As `read_settings`, with the place of each mistake."""
     settings = Settings()
-    complaints: list[str] = []
-    given = [(f"{FILE}: ", line.strip()) for line in file.splitlines()]
-    given = [(place, line) for place, line in given if line and not line.startswith("#")]
+    mistakes: list[Mistake] = []
+    given = list(_lines(file))
     addresses: list[str] = []
     for word in words:
         if word.startswith(PREFIX):
-            given.append((PREFIX, word.removeprefix(PREFIX)))
+            given.append(_Given(PREFIX, word.removeprefix(PREFIX)))
         elif word.startswith(f'"{PREFIX}'):
-            complaints.append(f"{word} was ignored: write it without quotes")
+            mistakes.append(Mistake("", f"{word} was ignored: write it without quotes", word))
         elif word.startswith("ip="):
             addresses.append(word.removeprefix("ip="))
-    for place, text in given:
-        name, equals, value = (part.strip() for part in text.partition("="))
+    for each in given:
+        name, equals, value = (part.strip() for part in each.text.partition("="))
         key = next((key for key in KEYS if key.name == name), None)
+        said: list[str] = []
+        at = 0
         if key is None:
-            complaints.append(f"{place}{name} is no setting of chainboot")
+            said.append(f"{name} is no setting of chainboot")
         elif equals and (accepted := _accept(key, value)) is not None:
             settings = replace(settings, **{key.field: accepted})  # type: ignore[arg-type]  # _accept knows the type
             if key.value == "devices":
-                complaints += (f"{place}{name}: {mistake}" for mistake in parse_devices(value)[1])
+                said += (f"{name}: {mistake}" for mistake in parse_devices(value)[1])
+                at = each.text.index("=") + 1
         else:
-            complaints.append(f"{place}{name}={value} was ignored: it wants {_WANTED[key.value]}")
+            said.append(f"{name}={value} was ignored: it wants {_WANTED[key.value]}")
+            at = each.text.find("=") + 1
+        at += len(each.text[at:]) - len(each.text[at:].lstrip())
+        mistakes += (Mistake(each.where, one, name, each.line, each.column + at if each.line else 0) for one in said)
     # The kernel's own parameter is the more usual one, and where both stand, somebody typed it for this boot.
     if addresses:
         settings = replace(settings, ip=" ".join(addresses))
-    return settings, tuple(complaints)
+    return settings, tuple(mistakes)
+
+
+def _lines(file: str) -> Iterator[_Given]:
+    """The lines of a file that hold a setting. They end at LF and at nothing else, as in the shell."""
+    for number, line in enumerate(file.split("\n"), 1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            yield _Given(f"{FILE}: ", text, number, line.index(text) + 1)
 
 
 def _accept(key: Key, value: str) -> int | str | None:
@@ -140,13 +187,18 @@ def _accept(key: Key, value: str) -> int | str | None:
     if key.value in _TEXTS:
         return value
     if key.value == "identifier":
-        return value if not value or (len(value) == 12 and set(value) <= set("0123456789abcdef")) else None
+        return value if not value or is_identifier(value) else None
     if key.value == "role":
         return value if value in (*ROLES, "none") else None
     if not (value.isascii() and value.isdigit() and len(value) < 9):
         return None
     number = int(value)
     return number if number <= key.most and (key.value != "port" or number > 0) else None
+
+
+def is_identifier(text: str) -> bool:
+    """Whether `text` can name a first stage: 12 hexadecimal digits, in small letters."""
+    return len(text) == _DIGITS and set(text) <= set("0123456789abcdef")
 
 
 def field_names() -> frozenset[str]:

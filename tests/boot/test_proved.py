@@ -10,7 +10,7 @@ import pytest
 from boot.test_writing import Faulty, PowerCut
 from fakes import FakeRunner
 
-from chainboot.boot.proved import is_identifier, mark_proved
+from chainboot.boot.proved import mark_proved
 from chainboot.boot.volume import Volume
 from chainboot.process import Completed
 
@@ -115,8 +115,3 @@ def test_another_session_that_was_faster_is_no_failure(disk: Path) -> None:
 
     system = Beaten(-1, PowerCut())
     assert mark_proved(FakeRunner(), [volume(disk)], ID, runtime=str(disk), system=system) is None
-
-
-def test_an_identifier() -> None:
-    assert is_identifier(ID)
-    assert not any(is_identifier(text) for text in ("", ID[:-1], f"{ID}0", ID.upper(), "0123456789ag", "٠١٢٣٤٥٦٧٨٩٠١"))

@@ -104,6 +104,27 @@ def test_settings_that_make_no_sense(setting: str, words: str) -> None:
     assert refused.value.message == words
 
 
+def test_a_file_of_settings_comes_before_single_ones(tmp_path: Path) -> None:
+    (tmp_path / "settings").write_text("# ours\r\nssh_role=boot\r\n\nssh_port=22")
+    (tmp_path / "keys").write_text(f"{NO_ROLE}\n")
+    settings, keys = access_files([tmp_path / "keys"], None, ["ssh_role=view"], tmp_path / "settings")
+    text = b"# ours\nssh_role=boot\n\nssh_port=22\nssh_role=view\n"
+    assert settings == AddedFile("/etc/chainboot.conf", 0o644, text, "--settings")
+    assert b"ssh-session view 1" in keys.data
+    (tmp_path / "settings").write_text("ssh_port=22\nspeed=9\n")
+    with pytest.raises(ChainbootError) as refused:
+        access_files([], None, [], tmp_path / "settings")
+    assert refused.value.message == f"{tmp_path}/settings:2:1: speed is no setting of chainboot"
+
+
+def test_several_refused_keys_are_one_readable_line(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("junk\njunk\n")
+    with pytest.raises(ChainbootError) as refused:
+        access_files([tmp_path / "keys"], None, [])
+    assert str(refused.value).count(f"{tmp_path}/keys:") == 2
+    assert "\ufffd" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("files", "note"),
     [

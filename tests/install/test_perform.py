@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from install.volumes import GIVEN, Box, BrokenRecordError, Faults, PowerCut, Zipl
 
-from chainboot.boot.proved import is_identifier
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.install.layout import is_number
 from chainboot.process import Completed, ProcessError
+from chainboot.settings import is_identifier
 
 
 @pytest.fixture

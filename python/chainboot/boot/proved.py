@@ -17,23 +17,16 @@ from chainboot.boot.writable import OWN, writable
 from chainboot.boot.writing import SYSTEM, System
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
-from chainboot.settings import RUNTIME
+from chainboot.settings import RUNTIME, is_identifier
 
 PROVED = "proved"
 FIRST_STAGES = "first-stage"
-
-_DIGITS = 12
 
 # As `boot.writable.own_directory` has it: the boot volume by itself, or /boot as a directory of the root.
 _PLACES = (f"/{OWN}", f"/boot/{OWN}")
 
 # Seconds to wait for others who read or write: somebody waits for the jump.
 _PATIENCE = 3.0
-
-
-def is_identifier(text: str) -> bool:
-    """Whether `text` can name a first stage: 12 hexadecimal digits, in small letters."""
-    return len(text) == _DIGITS and all(char in "0123456789abcdef" for char in text)
 
 
 def mark_proved(

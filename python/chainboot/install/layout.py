@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainboot.boot.cmdline import split, with_parameters
-from chainboot.boot.proved import FIRST_STAGES, is_identifier
+from chainboot.boot.proved import FIRST_STAGES
 from chainboot.boot.writable import OWN
+from chainboot.settings import is_identifier
 
 KERNEL, INITRD, PARAMETERS = "kernel", "initrd", "parameters"
 # In a first stage's directory; its text is the number of the install that has put it on the disk.

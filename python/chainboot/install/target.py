@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chainboot.boot.proved import PROVED, is_identifier
+from chainboot.boot.proved import PROVED
 from chainboot.errors import RefusedError
 from chainboot.install.first_stage import digest
 from chainboot.install.layout import (
@@ -25,6 +25,7 @@ from chainboot.install.layout import (
     is_rest,
     unmarked,
 )
+from chainboot.settings import is_identifier
 
 # Of a small text of our own: parameters have less than 1 KiB.
 _TEXT_LIMIT = 1 << 16

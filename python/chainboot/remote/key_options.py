@@ -149,5 +149,15 @@ def _commanded(command: str) -> Role:
     return known
 
 
+def forced_role(words: str) -> Role | None:
+    """The role of words that are a forced command of ours, None where they are something else.
+
+    Raises `OptionError` where they are one and make no sense.
+    """
+    if words.split()[:2] not in ([name, "login"] for name in _PROGRAMS):
+        return None
+    return _commanded(words)
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()

@@ -23,6 +23,11 @@ class Role(Enum):
         return _MAY[self]
 
 
+def least(first: Role, second: Role) -> Role:
+    """The role of the two that may do less."""
+    return first if second.allows(first) else second
+
+
 _ORDER = tuple(Role)
 
 _MAY = {

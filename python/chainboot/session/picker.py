@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from chainboot.boot.candidate import Candidate
 from chainboot.boot.volume import Configuration
@@ -14,13 +15,42 @@ from chainboot.session.screen import Abilities, Action, open_menu
 from chainboot.session.terminal import open_terminal
 from chainboot.settings import Settings
 
+_USUAL = Abilities(can_shell=False, can_edit=True, can_quit=True)
+
+
+class Choose(Protocol):
+    """`choose_on_this_terminal`, or somebody in its place."""
+
+    def __call__(
+        self,
+        configurations: Sequence[Configuration],
+        among: Sequence[Candidate],
+        *,
+        abilities: Abilities,
+        timer: bool,
+        message: str,
+        banner: Sequence[str],
+    ) -> tuple[Candidate, str | None] | None: ...
+
 
 def choose_on_this_terminal(
-    configurations: Sequence[Configuration], among: Sequence[Candidate]
+    configurations: Sequence[Configuration],
+    among: Sequence[Candidate],
+    *,
+    abilities: Abilities = _USUAL,
+    timer: bool = True,
+    message: str = "",
+    banner: Sequence[str] = (),
 ) -> tuple[Candidate, str | None] | None:
-    """The verb `menu`: what a person chose and the command line they typed instead, or None if they left."""
+    """The verb `menu`: what a person chose and the command line they typed instead, or None if they left.
+
+    Without `timer` nothing boots by itself. `message` is why the menu is there again; `banner` are lines on top.
+    """
     decided = autoboot(configurations, among, Settings(), {})
-    message = decided.surprise
+    if timer:
+        message = message or decided.surprise
+    else:
+        decided = replace(decided, timeout_ds=None, total_timeout_ds=None)
     while True:
         state = open_menu(
             menu_items(among),
@@ -32,8 +62,8 @@ def choose_on_this_terminal(
             now_ds=clock(),
             title=menu_title(configurations),
             message=message,
-            banner=remarks(configurations),
-            abilities=Abilities(can_shell=False, can_edit=True, can_quit=True),
+            banner=(*banner, *remarks(configurations)),
+            abilities=abilities,
         )
         with open_terminal() as terminal:
             choice = run_menu(state, terminal, clock)

@@ -6,6 +6,7 @@ happens: no variable, no pattern, no second command.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chainboot.errors import ChainbootError
@@ -87,8 +88,14 @@ class RequestError(ChainbootError):
         self.code = code
 
 
-def parse(text: str, role: Role) -> Request:
-    """The request of somebody with this role; raises `RequestError` with one sentence."""
+def parse(
+    text: str, role: Role, verbs: tuple[Verb, ...] = VERBS, elsewhere: Mapping[str, str] | None = None
+) -> Request:
+    """The request of somebody with this role; raises `RequestError` with one sentence.
+
+    `verbs` are those that are served here. `elsewhere` are verbs that another place serves, each with the reason why
+    this one does not, to be read after "NAME is not served here: ".
+    """
     words = _split(text)
     if not words:
         return Request("menu")
@@ -96,7 +103,10 @@ def parse(text: str, role: Role) -> Request:
     refused = _OTHERS.get(name.rpartition("/")[2])
     if refused is not None:
         raise RequestError(f"{refused} is not served here: this is a boot menu", 2, _HINT)
-    verb = next((verb for verb in VERBS if verb.name == name), None)
+    reason = (elsewhere or {}).get(name)
+    if reason is not None:
+        raise RequestError(f"{name} is not served here: {reason}", 2, _HINT)
+    verb = next((verb for verb in verbs if verb.name == name), None)
     if name in ("--help", "-h", "?"):
         return Request("help")
     if verb is None:
@@ -192,11 +202,11 @@ def _shown(word: str) -> str:
     return clip(printable(word), _SHOWN_CELLS) or "an empty word"
 
 
-def allowed(role: Role) -> tuple[Verb, ...]:
+def allowed(role: Role, verbs: tuple[Verb, ...] = VERBS) -> tuple[Verb, ...]:
     """The verbs that this role may use."""
-    return tuple(verb for verb in VERBS if role.allows(verb.role))
+    return tuple(verb for verb in verbs if role.allows(verb.role))
 
 
-def usage(role: Role) -> str:
+def usage(role: Role, verbs: tuple[Verb, ...] = VERBS) -> str:
     """The verbs that this role may use: what can be typed, and below it what it does."""
-    return "".join(f"{verb.usage}\n    {verb.help}\n" for verb in allowed(role))
+    return "".join(f"{verb.usage}\n    {verb.help}\n" for verb in allowed(role, verbs))

@@ -23,7 +23,7 @@ from chainboot.session.departure import Departure
 from chainboot.session.log import Log
 from chainboot.session.overview import Overview
 from chainboot.session.presence import Attached
-from chainboot.session.request import Request, allowed, usage
+from chainboot.session.request import VERBS, Request, Verb, allowed, usage
 from chainboot.session.status import Status, log_json, log_text, status_json, status_text
 
 
@@ -179,12 +179,12 @@ class Verbs:
         return Answer(status_text(status), status_json(status))
 
 
-def help_json(role: Role) -> Json:
+def help_json(role: Role, verbs: tuple[Verb, ...] = VERBS) -> Json:
     """The object that `help --json` prints: the verbs that this role may use, with the least role of each."""
-    verbs = allowed(role)
     return {
         "verbs": [
-            {"name": verb.name, "role": verb.role.value, "usage": verb.usage, "help": verb.help} for verb in verbs
+            {"name": verb.name, "role": verb.role.value, "usage": verb.usage, "help": verb.help}
+            for verb in allowed(role, verbs)
         ]
     }
 
