@@ -1,0 +1,72 @@
+# shellcheck shell=sh
+# Runs NixOS's own boot loader installer, then `chainboot check`, then installs the first stage where asked for.
+#
+# $1 is the system that becomes the default. Given: boot_loader (a function), CHAINBOOT, PROGRAMS (a PATH), VOLUMES
+# (directories, one in a line), ON_PROBLEM (warn, fail or ignore), LOADER (zipl or empty), FIRST_STAGE (a program that
+# writes it into a directory), GC_ROOTS. Exit code: the boot loader's; 1 where check or install failed it.
+set -u
+
+say() { printf 'chainboot: %s\n' "$*" >&2; }
+
+boot_loader "$@" || exit $?
+
+PATH=$PROGRAMS
+export PATH
+
+check() { # check DIRECTORY: whether the boot volume has no error; warnings are printed
+	code=0
+	"$CHAINBOOT" check "$1" >&2 || code=$?
+	case $code in
+	0) return 0 ;;
+	1)
+		say "the boot configuration of $1 has the warnings above; it can be booted"
+		return 0
+		;;
+	esac
+	say "the boot configuration of $1 has the errors above: an entry of it may not boot. The running system is not touched."
+	say "Mend what they name and run 'nixos-rebuild boot' again; 'chainboot check $1' looks again without a rebuild."
+	return 1
+}
+
+install_zipl() { # install_zipl SYSTEM DIRECTORY: the first stage, and the system that LOADPARM 3 starts, which stays
+	# The entry `skip` starts this system by its kernel and initrd, which the installer keeps; the rest of it is in the
+	# Nix store, and would be collected one day. Before the install, since a failed one may lead to either system.
+	root=$GC_ROOTS/chainboot-skip-${1##*/}
+	ln -sfn -- "$1" "$root" || return 1
+	# Not /tmp: an initrd may hold a private key.
+	files=$(mktemp -d "${TMPDIR:-/run}/chainboot-first-stage.XXXXXX") || return 1
+	"$FIRST_STAGE" "$files" &&
+		"$CHAINBOOT" install --loader zipl --target "$2" --kernel "$files/kernel" --initrd "$files/initrd" \
+			--parameters "$(cat -- "$files/cmdline")" >&2
+	code=$?
+	rm -rf -- "$files"
+	[ "$code" -eq 0 ] || return 1
+	for other in "$GC_ROOTS"/chainboot-skip-*; do
+		[ "$other" = "$root" ] || rm -f -- "$other"
+	done
+}
+
+problem=0
+first=
+while IFS= read -r volume; do
+	[ -n "$volume" ] || continue
+	first=${first:-$volume}
+	[ "$ON_PROBLEM" = ignore ] || check "$volume" </dev/null || problem=1
+done <<VOLUMES
+$VOLUMES
+VOLUMES
+
+if [ "$problem" = 1 ] && [ "$ON_PROBLEM" = fail ]; then
+	say "boot.chainboot.check.onProblem is \"fail\", so this is an error; \"warn\" goes on."
+	exit 1
+fi
+
+if [ "$LOADER" = zipl ]; then
+	system=$(readlink -f -- "$1")
+	if ! install_zipl "$system" "$first"; then
+		say "the first stage was not installed; what the machine starts is what it started before."
+		say "Mend what the lines above name and run 'nixos-rebuild boot' again."
+		exit 1
+	fi
+fi
+exit 0

@@ -1,0 +1,71 @@
+# Every option of the module, set to something else than its default where that can be.
+{ pkgs, ... }:
+let
+  key = name: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${name} ${name}@example";
+in
+{
+  boot.loader.generic-extlinux-compatible.enable = true;
+  services.openssh.enable = true;
+
+  boot.chainboot = {
+    enable = true;
+    package = pkgs.callPackage ../../../python/package.nix { };
+    settings = {
+      timeout_ds = 50;
+      add_console = true;
+      interfaces = [
+        "eth0"
+        "eth1"
+      ];
+      ip = "192.0.2.7::192.0.2.1:255.255.255.0::eth0:off";
+      s390x.devices = [
+        "dasd:0.0.0100"
+        "qeth:0.0.0600"
+      ];
+    };
+    firstStage = {
+      enable = true;
+      kernelParams = [ "panic=30" ];
+      availableKernelModules = [ "loop" ];
+      consoles = [
+        "tty0"
+        "ttyS0,115200n8"
+      ];
+      extraFiles = {
+        "/etc/motd".text = "the first stage\n";
+        "/etc/note" = {
+          source = ./everything.nix;
+          mode = "0600";
+        };
+      };
+      install = "none";
+    };
+    ssh = {
+      enable = true;
+      port = 2222;
+      hostKeys = [ "/etc/secrets/chainboot/host_key" ];
+      ignoreEmptyHostKeys = false;
+      authorizedKeys = [ (key "admin") ];
+      authorizedKeyFiles = [ ./everything.nix ];
+      roles = {
+        view = [ (key "view") ];
+        boot = [ (key "boot") ];
+        edit = [ (key "edit") ];
+        admin = [ (key "other") ];
+      };
+    };
+    loginShell = {
+      enable = true;
+      user = "operator";
+      role = "view";
+      authorizedKeys = [
+        (key "operator")
+        ''command="chainboot login --role view" ${key "guest"}''
+      ];
+    };
+    check = {
+      enable = true;
+      onProblem = "fail";
+    };
+  };
+}

@@ -1,0 +1,314 @@
+"""The shell scripts of the NixOS module, run with the variables that the module gives them and made-up programs.
+
+That the module gives them is proved on a real nixpkgs tree: tests/nix/rich.sh.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+import pytest
+
+Result = subprocess.CompletedProcess[str]
+MODULES = Path(__file__).parents[2] / "modules"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A directory for one test, and the programs that it made; each writes how it was called to `calls`."""
+
+    root: Path
+
+    def program(self, name: str, body: str = "", *, code: int = 0) -> Path:
+        """An executable that notes its arguments, runs `body` and exits with `code`."""
+        path = self.root / name
+        called = f'printf "%s\\n" "{name} $*" >>{quote(str(self.root / "calls"))}'
+        path.write_text(f"#!/bin/sh\n{called}\n{body}\nexit {code}\n")
+        path.chmod(0o755)
+        return path
+
+    def calls(self) -> list[str]:
+        """The calls of all programs, in order."""
+        path = self.root / "calls"
+        return path.read_text().replace(str(self.root), "ROOT").splitlines() if path.exists() else []
+
+    def run(
+        self,
+        script: str,
+        variables: Mapping[str, str | Path],
+        *arguments: str,
+        header: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> Result:
+        """The script of the module, with what the module writes before it."""
+        path = self.root / script
+        given = "".join(f"{name}={quote(str(value))}\n" for name, value in variables.items())
+        path.write_text(f"#!/bin/sh\n{header}{given}{(MODULES / script).read_text()}")
+        return subprocess.run(
+            ["sh", str(path), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={"PATH": os.environ["PATH"], "TMPDIR": str(self.root), **(environment or {})},
+        )
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def install_boot_loader(place: Place, system: str = "system-1", **variables: str | Path) -> Result:
+    """A run as switch-to-configuration makes it; `variables` replace the module's."""
+    (place.root / system).mkdir(exist_ok=True)
+    (place.root / "gcroots").mkdir(exist_ok=True)
+    if not (place.root / "builder").exists():
+        place.program("builder")
+    chainboot = place.root / "chainboot"
+    given = {
+        "CHAINBOOT": chainboot if chainboot.exists() else place.program("chainboot"),
+        "PROGRAMS": os.environ["PATH"],
+        "VOLUMES": "/boot",
+        "ON_PROBLEM": "warn",
+        "LOADER": "",
+        "FIRST_STAGE": "",
+        "GC_ROOTS": place.root / "gcroots",
+        **variables,
+    }
+    header = f'boot_loader() {{ {quote(str(place.root / "builder"))} -g 20 -t 5 -c "$@"; }}\n'
+    return place.run("install-boot-loader.sh", given, str(place.root / system), header=header)
+
+
+class TestInstallBootLoader:
+    def test_the_boot_loader_comes_first_and_the_check_after_it(self, place: Place) -> None:
+        result = install_boot_loader(place)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert place.calls() == ["builder -g 20 -t 5 -c ROOT/system-1", "chainboot check /boot"]
+
+    def test_a_boot_loader_that_fails_ends_it_with_its_exit_code(self, place: Place) -> None:
+        place.program("builder", code=7)
+        assert install_boot_loader(place).returncode == 7
+        assert place.calls() == ["builder -g 20 -t 5 -c ROOT/system-1"]
+
+    def test_a_warning_is_printed_and_never_fails(self, place: Place) -> None:
+        place.program("chainboot", "echo found", code=1)
+        result = install_boot_loader(place, ON_PROBLEM="fail")
+        assert (result.returncode, result.stdout) == (0, "")
+        assert (
+            result.stderr
+            == "found\nchainboot: the boot configuration of /boot has the warnings above; it can be booted\n"
+        )
+
+    @pytest.mark.parametrize("code", [2, 3, 127])
+    def test_an_error_says_what_to_do_and_does_not_fail_by_itself(self, place: Place, code: int) -> None:
+        place.program("chainboot", "echo found", code=code)
+        result = install_boot_loader(place)
+        assert result.returncode == 0
+        assert result.stderr == (
+            "found\n"
+            "chainboot: the boot configuration of /boot has the errors above: an entry of it may not boot. "
+            "The running system is not touched.\n"
+            "chainboot: Mend what they name and run 'nixos-rebuild boot' again; 'chainboot check /boot' looks again "
+            "without a rebuild.\n"
+        )
+
+    def test_an_error_fails_where_it_is_to(self, place: Place) -> None:
+        place.program("chainboot", code=2)
+        result = install_boot_loader(place, ON_PROBLEM="fail")
+        assert result.returncode == 1
+        assert result.stderr.endswith('check.onProblem is "fail", so this is an error; "warn" goes on.\n')
+
+    def test_every_volume_is_checked_and_none_where_that_is_off(self, place: Place) -> None:
+        install_boot_loader(place, VOLUMES="/boot\n/boot two")
+        install_boot_loader(place, ON_PROBLEM="ignore")
+        assert place.calls()[1:3] == ["chainboot check /boot", "chainboot check /boot two"]
+        assert place.calls()[3:] == ["builder -g 20 -t 5 -c ROOT/system-1"]
+
+
+def zipl(place: Place, system: str = "system-1", **variables: str | Path) -> Result:
+    """A run with firstStage.install = "zipl"."""
+    writer = place.root / "writer"
+    if not writer.exists():
+        place.program(
+            "writer", 'for name in kernel initrd; do : >"$1/$name"; done; echo console=ttysclp0 >"$1/cmdline"'
+        )
+    return install_boot_loader(place, system, LOADER="zipl", FIRST_STAGE=writer, **variables)
+
+
+class TestZipl:
+    def roots(self, place: Place) -> dict[str, str]:
+        return {link.name: os.path.basename(os.readlink(link)) for link in (place.root / "gcroots").iterdir()}
+
+    def test_the_first_stage_is_written_and_installed_after_the_check(self, place: Place) -> None:
+        result = zipl(place)
+        assert result.returncode == 0
+        builder, check, writer, install = place.calls()
+        assert builder.startswith("builder ")
+        assert check == "chainboot check /boot"
+        files = writer.removeprefix("writer ")
+        assert install == (
+            f"chainboot install --loader zipl --target /boot --kernel {files}/kernel --initrd {files}/initrd "
+            "--parameters console=ttysclp0"
+        )
+
+    def test_its_files_are_for_root_only_and_do_not_stay(self, place: Place) -> None:
+        place.program("writer", f'stat -c %a "$1" >{quote(str(place.root / "mode"))}; echo >"$1/cmdline"')
+        zipl(place)
+        assert (place.root / "mode").read_text() == "700\n"
+        assert list(place.root.glob("chainboot-first-stage.*")) == []
+
+    def test_the_system_that_skip_starts_is_kept_and_the_one_before_it_goes(self, place: Place) -> None:
+        zipl(place, "system-1")
+        zipl(place, "system-2")
+        assert self.roots(place) == {"chainboot-skip-system-2": "system-2"}
+
+    def test_after_an_install_that_failed_both_are_kept(self, place: Place) -> None:
+        zipl(place, "system-1")
+        place.program("chainboot", '[ "$1" = check ] || exit 1')
+        result = zipl(place, "system-2")
+        assert result.returncode == 1
+        assert set(self.roots(place).values()) == {"system-1", "system-2"}
+        assert "the first stage was not installed; what the machine starts is what it started before" in result.stderr
+
+    def test_a_first_stage_that_cannot_be_written_installs_nothing(self, place: Place) -> None:
+        place.program("writer", code=1)
+        assert zipl(place).returncode == 1
+        assert [call for call in place.calls() if " install " in call] == []
+
+    def test_nothing_is_written_after_a_check_that_failed(self, place: Place) -> None:
+        place.program("chainboot", code=2)
+        assert zipl(place, ON_PROBLEM="fail").returncode == 1
+        assert len(place.calls()) == 2
+
+    def test_the_system_is_found_behind_links(self, place: Place) -> None:
+        (place.root / "profile").symlink_to("system-1")
+        (place.root / "system-1").mkdir()
+        (place.root / "gcroots").mkdir()
+        zipl(place, "profile")
+        assert self.roots(place) == {"chainboot-skip-system-1": "system-1"}
+
+
+class TestWriteFirstStage:
+    def write(self, place: Place, *arguments: str, **variables: str) -> Result:
+        for name in ("bzImage", "config", "store-initrd"):
+            (place.root / name).write_text(f"{name}\n")
+            (place.root / name).chmod(0o444)
+        (place.root / "target").mkdir(exist_ok=True)
+        given = {
+            "CHAINBOOT": place.program("chainboot", 'while [ "$1" != --output ]; do shift; done; echo with key >"$2"'),
+            "KERNEL": place.root / "bzImage",
+            "CONFIG": place.root / "config",
+            "RELEASE": "6.6.60",
+            "INITRD": place.root / "store-initrd",
+            "CMDLINE": 'console=tty0 dyndbg="file a +p"',
+            "HOST_KEY": "",
+            **variables,
+        }
+        return place.run("write-first-stage.sh", given, *(arguments or [str(place.root / "target")]))
+
+    def files(self, place: Place) -> dict[str, str]:
+        return {path.name: path.read_text() for path in (place.root / "target").iterdir()}
+
+    def test_it_writes_what_a_loader_needs(self, place: Place) -> None:
+        assert self.write(place).returncode == 0
+        assert self.files(place) == {
+            "kernel": "bzImage\n",
+            "config-6.6.60": "config\n",
+            "initrd": "store-initrd\n",
+            "cmdline": 'console=tty0 dyndbg="file a +p"\n',
+        }
+        assert {path.stat().st_mode & 0o777 for path in (place.root / "target").iterdir()} == {0o600}
+
+    def test_it_can_be_run_again_and_needs_no_configuration_of_the_kernel(self, place: Place) -> None:
+        self.write(place, CONFIG="", RELEASE="")
+        assert sorted(self.files(place)) == ["cmdline", "initrd", "kernel"]
+        assert self.write(place, CMDLINE="new").returncode == 0
+        assert self.files(place)["cmdline"] == "new\n"
+
+    def test_the_host_key_is_added_from_its_path(self, place: Place) -> None:
+        key = place.root / "host key"
+        key.write_text("secret")
+        assert self.write(place, HOST_KEY=str(key)).returncode == 0
+        assert self.files(place)["initrd"] == "with key\n"
+        assert place.calls() == [
+            "chainboot append-secrets --initrd ROOT/store-initrd --output ROOT/target/initrd.new "
+            "--host-key ROOT/host key"
+        ]
+
+    def test_where_it_fails_all_is_as_it_was(self, place: Place) -> None:
+        """A new kernel beside an old initrd would find no disk."""
+        assert self.write(place).returncode == 0
+        before = self.files(place)
+        key = place.root / "key"
+        key.write_text("cut off")
+        other = place.root / "other-kernel"
+        other.write_text("other")
+        refusing = place.program("refusing", "echo no such key >&2; exit 1")
+        result = self.write(place, KERNEL=str(other), HOST_KEY=str(key), CHAINBOOT=str(refusing))
+        assert (result.returncode, result.stderr) == (1, "no such key\n")
+        assert self.files(place) == before
+
+    def test_a_missing_host_key_is_said_before_anything_is_written(self, place: Place) -> None:
+        result = self.write(place, HOST_KEY="/nowhere/host_key")
+        assert result.returncode == 1
+        assert result.stderr == (
+            "chainboot-first-stage: /nowhere/host_key (boot.chainboot.ssh.hostKeys) cannot be read\n"
+            "hint: make it, as root: ssh-keygen -t ed25519 -N '' -f /nowhere/host_key\n"
+        )
+        assert self.files(place) == {}
+
+    def test_it_wants_one_directory(self, place: Place) -> None:
+        assert self.write(place, "/nowhere").returncode == 2
+        assert self.write(place, "a", "b").stderr.startswith("usage: chainboot-first-stage DIRECTORY")
+
+
+class TestLoginShellOfRoot:
+    def start(self, place: Place, *arguments: str, **environment: str) -> Result:
+        shown = place.root / "environment"
+        program = place.program("chainboot", f'for word; do printf "<%s>" "$word"; done; env >{quote(str(shown))}')
+        given: dict[str, str | Path] = {
+            "CHAINBOOT": program,
+            "ENV": "/usr/bin/env",
+            "PROGRAMS": "/usr/bin:/bin",
+            "ROLE": "boot",
+        }
+        return place.run("login-shell-root.sh", given, *arguments, environment=environment)
+
+    def test_a_person_gets_the_menu(self, place: Place) -> None:
+        assert self.start(place).stdout == "<login-shell><--role><boot>"
+
+    def test_words_are_passed_on_as_one(self, place: Place) -> None:
+        assert (
+            self.start(place, "-c", "show 'a b'; reboot").stdout == "<login-shell><--role><boot><-cshow 'a b'; reboot>"
+        )
+
+    def test_words_that_look_like_an_option_are_words(self, place: Place) -> None:
+        assert self.start(place, "-c", "--role admin").stdout == "<login-shell><--role><boot><-c--role admin>"
+
+    @pytest.mark.parametrize(
+        "arguments", [("--role", "admin"), ("-l",), ("-c",), ("-c", "list", "--role", "admin"), ("--role=admin",)]
+    )
+    def test_nothing_else_is_taken(self, place: Place, arguments: tuple[str, ...]) -> None:
+        result = self.start(place, *arguments)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == "chainboot: this login shell takes no options\n"
+        assert place.calls() == []
+
+    def test_the_environment_is_made_anew(self, place: Place) -> None:
+        known = {
+            "TERM": "vt100",
+            "SUDO_USER": "operator",
+            "SSH_CONNECTION": "a 1 b 22",
+            "SSH_ORIGINAL_COMMAND": "boot 3",
+        }
+        self.start(place, PYTHONPATH="/tmp/evil", LD_LIBRARY_PATH="/tmp/evil", **known)
+        lines = (place.root / "environment").read_text().splitlines()
+        # The made-up program is a script itself, and its shell adds some.
+        given = [line for line in lines if line.partition("=")[0] not in ("PWD", "SHLVL", "_")]
+        assert dict(line.split("=", 1) for line in given) == {"PATH": "/usr/bin:/bin", **known}
