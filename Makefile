@@ -18,7 +18,7 @@ demo: bootstrap ## boot the first stage in QEMU on this terminal (ARCH=s390x: an
 	@$(PYTHON) -m chainboot_vm.demo $(ARCH)
 
 check: ## run everything: linters, types, unit tests, scenarios in QEMU
-	@tools/bootstrap x86_64 s390x
+	@tools/bootstrap x86_64 s390x nix
 	@tools/check
 
 image: bootstrap ## build the first stage's initrd (ARCH=s390x AUTHORIZED_KEYS=FILE HOST_KEY=FILE SETTINGS='NAME=VALUE ...')
@@ -48,4 +48,6 @@ fuzz: bootstrap ## feed the reader made-up configurations for SECONDS=60 (instal
 	@tools/fuzz $(SECONDS)
 
 clean: ## remove what was generated, downloaded packages included (.venv stays)
+	@# a Nix store is read-only
+	@if [ -d build/nix ]; then chmod -R u+w build/nix; fi
 	rm -rf build
