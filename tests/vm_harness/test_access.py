@@ -54,14 +54,15 @@ def test_nothing_is_added_to_an_image_that_needs_nothing(keys: Access, tmp_path:
 def test_additions_come_behind_the_image_where_the_kernel_looks(keys: Access, tmp_path: Path) -> None:
     image = tmp_path / "first-stage.initrd"
     image.write_bytes(b"odd length")
-    Path(f"{image}.key").write_text("one")
     additions = Additions({"ssh_window": 5, "ssh_role": "none"}, ("view", "admin"), host_key=True)
     made = append(additions, image, keys, build=tmp_path)
     assert made.read_bytes() == b"odd length\0\0" + archive(additions, keys)
     assert append(additions, image, keys, build=tmp_path) == made
+    elsewhere = tmp_path / "elsewhere" / image.name
+    elsewhere.parent.mkdir()
+    elsewhere.write_bytes(b"another image")
+    assert append(additions, elsewhere, keys, build=tmp_path) != made
     image.write_bytes(b"another image")
-    assert made.read_bytes().startswith(b"odd")
-    Path(f"{image}.key").write_text("two")
     again = append(additions, image, keys, build=tmp_path).read_bytes()
     assert again.startswith(b"another image" + bytes(3) + b"070701")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from chainboot_vm.artifacts import key_of, key_of_files, once
+from chainboot_vm.artifacts import REPOSITORY, key_of, key_of_files, once
 
 
 def test_made_once_for_each_key(tmp_path: Path) -> None:
@@ -64,3 +66,12 @@ def test_names_and_contents_matter_and_compiled_files_do_not(tmp_path: Path) -> 
     assert renamed != before
     (tmp_path / "b").write_text("2")
     assert key_of_files(tmp_path) not in (before, renamed)
+
+
+@pytest.mark.parametrize(("told", "build"), [("", f"{REPOSITORY}/build"), ("/elsewhere", "/elsewhere")])
+def test_where_files_are_made(told: str, build: str) -> None:
+    """Under Nix the repository is read-only."""
+    argv = (sys.executable, "-c", "from chainboot_vm.artifacts import BUILD; print(BUILD)")
+    environment = {"CHAINBOOT_BUILD": told, "PYTHONPATH": f"{REPOSITORY}/vm-tests:{REPOSITORY}/python"}
+    said = subprocess.run(argv, env=environment, check=True, capture_output=True, text=True)
+    assert said.stdout.strip() == build

@@ -43,16 +43,14 @@ def append(additions: Additions, initrd: Path, access: Access, *, build: Path = 
     """
     if not additions.any:
         return initrd
-    behind = archive(additions, access)
-    made_with = key_of(behind)
-    stamp = initrd.with_name(initrd.name + ".key").read_text()
-    target = build / "initrds" / f"{initrd.stem}-{made_with[:12]}.initrd"
+    image, behind = initrd.read_bytes(), archive(additions, access)
+    key = key_of(image, behind)
+    target = build / "initrds" / f"{initrd.stem}-{key_of(str(initrd.resolve()), behind)[:12]}.initrd"
+    return once(target, key, lambda fresh: _write(fresh, image + bytes(-len(image) % _ALIGNMENT) + behind))
 
-    def make(fresh: Path) -> None:
-        image = initrd.read_bytes()
-        fresh.write_bytes(image + bytes(-len(image) % _ALIGNMENT) + behind)
 
-    return once(target, key_of(stamp, behind), make)
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def archive(additions: Additions, access: Access) -> bytes:

@@ -16,7 +16,8 @@ from pathlib import Path
 from chainboot.errors import NotFoundError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BUILD = REPOSITORY / "build"
+# Elsewhere where the repository can not be written to, as in a Nix build.
+BUILD = Path(os.environ.get("CHAINBOOT_BUILD") or REPOSITORY / "build").absolute()
 
 
 def once(target: Path, key: str, make: Callable[[Path], None]) -> Path:

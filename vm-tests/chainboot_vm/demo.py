@@ -7,10 +7,12 @@ exit code says whether the right kernel came up.
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chainboot.errors import ChainbootError
@@ -18,14 +20,14 @@ from chainboot.process import interact, pasteable
 from chainboot_vm import access, additions, disks, first_stage, qemu, sample
 from chainboot_vm.access import HOST, ROLES, Access
 from chainboot_vm.additions import Additions
-from chainboot_vm.architecture import architecture
+from chainboot_vm.architecture import Architecture, architecture
 from chainboot_vm.artifacts import BUILD
 from chainboot_vm.networked import NetworkedQemuMachine
 from chainboot_vm.qemu import Network
 from chainboot_vm.run import PARAMETERS
 from chainboot_vm.ssh import ADDRESS
 from chainboot_vm.steps import menu_is_ready, payload_is_up
-from chainboot_vm.sysroot import fetch
+from chainboot_vm.sysroot import Sysroot, fetch, given
 
 _TIMEOUT_DS = 100
 
@@ -42,8 +44,7 @@ def main() -> int:
         print(f"demo: [{time.monotonic() - began:5.1f} s] {what}", flush=True)
 
     person = sys.stdin.isatty() and sys.stdout.isatty()
-    arch = architecture(sys.argv[1] if len(sys.argv) > 1 else "x86_64")
-    sysroot = fetch(arch, say=say)
+    arch, sysroot = inputs(sys.argv[1:], say)
     keys = access.keys()
     settings = {"ssh_window": _WINDOW if person else _NOBODYS_WINDOW, "network_wait": _WINDOW}
     network = Network(host_port=free_port())
@@ -77,6 +78,19 @@ def main() -> int:
         payload_is_up(machine, "5", sample.NEWEST.command_line())
     say("passed: generation 5 came up with its own command line")
     return 0
+
+
+def inputs(arguments: Sequence[str], say: Callable[[str], None]) -> tuple[Architecture, Sysroot]:
+    """The machine and what it boots: Debian's packages, or what Nix has made of its own."""
+    parser = argparse.ArgumentParser(prog="python -m chainboot_vm.demo")
+    parser.add_argument("architecture", nargs="?", default="x86_64")
+    for name in ("sysroot", "store", "initrd"):
+        parser.add_argument(f"--{name}", metavar="PATH", type=Path)
+    options = parser.parse_args(arguments)
+    arch = architecture(options.architecture)
+    if options.sysroot is None:
+        return arch, fetch(arch, say=say)
+    return arch, given(arch, options.sysroot, store=options.store, complete=options.initrd)
 
 
 def free_port() -> int:

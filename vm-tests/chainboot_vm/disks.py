@@ -121,7 +121,7 @@ def read(what: Contents, sysroot: Sysroot) -> bytes:
         case Truncated(of, size):
             return read(of, sysroot)[:size]
         case SysrootFile(path):
-            return (sysroot.root / path).read_bytes()
+            return sysroot.read(path)
         case _:
             assert_never(what)
 

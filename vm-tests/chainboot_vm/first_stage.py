@@ -20,7 +20,6 @@ from chainboot.image.archive import Compression, write_archive
 from chainboot.image.build import build, build_image
 from chainboot.image.cpio import pack
 from chainboot.image.spec import ImageSpec
-from chainboot.image.sysroot import Sysroot as ImageSysroot
 from chainboot.process import Runner, run
 from chainboot_vm.architecture import architecture
 from chainboot_vm.artifacts import BUILD, REPOSITORY, key_of, key_of_files, once
@@ -55,8 +54,11 @@ def initrd(
 ) -> Path:
     """The initrd of `variant`, built below `build_directory` unless it is there and nothing it is made of changed.
 
-    Beside the complete one are its report (`.txt`) and its manifest (`.json`). Raises `ChainbootError`.
+    Beside the complete one are its report (`.txt`) and its manifest (`.json`). A complete one that came with the
+    sysroot is taken as it is, and has neither. Raises `ChainbootError`.
     """
+    if variant == COMPLETE and sysroot.complete is not None:
+        return sysroot.complete
     spec = ImageSpec.from_json(variant.spec.read_text(), variant.spec.name, sysroot.architecture.name)
     packages = {"chainboot": LIBRARY, "lark": Path(lark.__file__).parent} if spec.python else {}
     key = key_of(repr(variant), sysroot.key, key_of_files(variant.spec.parent, *packages.values()))
@@ -76,14 +78,13 @@ def initrd(
             run=runner,
             say=say,
             architecture=sysroot.architecture.name,
+            store=sysroot.store,
         )
         target.with_suffix(".txt").write_text(made.describe().replace(str(fresh), str(target)) + "\n")
 
     def make_variant(fresh: Path) -> None:
         say(f"building the first stage without {', '.join(variant.without)}")
-        image = build_image(
-            spec, variant.spec.parent, ImageSysroot.open(sysroot.root), packages, runner, lambda _: None
-        )
+        image = build_image(spec, variant.spec.parent, sysroot.open(), packages, runner, lambda _: None)
         kept = [entry for entry in image.entries if not any(part in entry.path for part in variant.without)]
         for part in variant.without:
             if not any(part in entry.path for entry in image.entries):
@@ -110,6 +111,7 @@ def own_initrd(sysroot: Sysroot, additions: Sequence[AddedFile], *, say: Callabl
         say=say,
         additions=additions,
         architecture=sysroot.architecture.name,
+        store=sysroot.store,
     )
     target.with_suffix(".txt").write_text(made.describe() + "\n")
     return target

@@ -1,7 +1,7 @@
 """A running machine and its consoles, with the method names of the NixOS test driver.
 
-Knows processes, sockets and time; knows nothing of chainboot's screens. Scenarios depend on the protocols here, never
-on a class, so that the NixOS test driver's machine fits too.
+Knows sockets and time; knows nothing of how QEMU is run (emulator.py) nor of chainboot's screens. Scenarios depend on
+the protocols here, never on a class.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,17 +17,13 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from chainboot.errors import ChainbootError
-from chainboot.process import pasteable
 from chainboot_vm.console import Console, Line
+from chainboot_vm.emulator import LONGEST_WAIT, MONITOR_PROMPT, EmulatorError, EmulatorFactory, OwnQemu
 
-# No wait is longer than this, however slow emulation is; a machine that hangs must not hang the tests.
-LONGEST_WAIT = 120
 SHOWN_LINES = 40
 
 # What `qemu.console_devices` gives for a machine with one console.
 ONE_CONSOLE = (("-serial", "chardev:{}"),)
-
-_MONITOR_PROMPT = b"(qemu) "
 
 
 class Machine(Protocol):
@@ -54,7 +49,7 @@ class Machine(Protocol):
 
 
 class ManyConsoles(Machine, Protocol):
-    """A machine with further serial consoles. The NixOS test driver has none; such scenarios run here only."""
+    """A machine with further serial consoles. The NixOS test driver's own has none; nixos_driver.py adds them."""
 
     def wait_for_text_on(self, console: int, regex: str, timeout: int | None = None) -> None:
         """`wait_for_console_text` for console number `console`, counting from 0."""
@@ -68,11 +63,11 @@ class MachineError(ChainbootError):
 
 
 class QemuMachine:
-    """QEMU as a child process, one socket for each console and one for its monitor.
+    """QEMU and what its consoles say.
 
-    `command` is `qemu.command_line`, `consoles` are `qemu.console_devices`. `log` gets every console line with the
-    seconds since the start; `say` hears what is waited for, `echo` each line of the first console. Use it as a context
-    manager: QEMU is dead afterwards, whatever happened.
+    `command` is `qemu.command_line`, `consoles` are `qemu.console_devices`; `emulator` runs them. `log` gets every
+    console line with the seconds since the start; `say` hears what is waited for, `echo` each line of the first
+    console. Use it as a context manager: QEMU is dead afterwards, whatever happened.
     """
 
     def __init__(
@@ -83,20 +78,18 @@ class QemuMachine:
         say: Callable[[str], None] = lambda _: None,
         echo: Callable[[str], None] = lambda _: None,
         consoles: Sequence[Sequence[str]] = ONE_CONSOLE,
+        emulator: EmulatorFactory = OwnQemu,
     ) -> None:
         self.consoles = tuple(Console() for _ in consoles)
-        self._console_devices = tuple(consoles)
-        self._command = tuple(command)
         self._say = say
         self._echo = echo
         self._changed = threading.Condition()
         self._sockets: list[socket.socket] = []
         self._readers: list[threading.Thread] = []
-        self._process: subprocess.Popen[bytes] | None = None
-        self._monitor: socket.socket | None = None
         self._started = time.monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log.open("w", encoding="utf-8")
+        self._emulator = emulator(command, consoles, self._log)
 
     def __enter__(self) -> Self:
         return self
@@ -116,36 +109,18 @@ class QemuMachine:
         if self.is_up():
             return
         self._kill()
-        argv = [*self._command, *([] if allow_reboot else ["-no-reboot"])]
-        ends: list[socket.socket] = []
-        self._sockets = []
-        for name in (*(f"console{number}" for number in range(len(self.consoles))), "monitor"):
-            ours, theirs = socket.socketpair()
-            self._sockets.append(ours)
-            ends.append(theirs)
-            argv += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
-            number = len(self._sockets) - 1
-            device = ("-mon", "chardev={},mode=readline") if name == "monitor" else self._console_devices[number]
-            argv += [word.format(name) for word in device]
-        self._log.write(f"$ {pasteable(argv)}\n")
         self.note("starting")
         self._started = time.monotonic()
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            pass_fds=[end.fileno() for end in ends],
-        )
-        for end in ends:
-            end.close()
-        *consoles, self._monitor = self._sockets
+        try:
+            self._sockets = self._emulator.start(allow_reboot=allow_reboot)
+        except EmulatorError as error:
+            raise self._failure(0, error.message) from error
         self._readers = [
-            threading.Thread(target=self._read, args=(number, end), daemon=True) for number, end in enumerate(consoles)
+            threading.Thread(target=self._read, args=(number, end), daemon=True)
+            for number, end in enumerate(self._sockets)
         ]
         for reader in self._readers:
             reader.start()
-        self._read_monitor()
 
     def wait_for_console_text(self, regex: str, timeout: int | None = None) -> None:
         self.wait_for_text_on(0, regex, timeout)
@@ -155,12 +130,14 @@ class QemuMachine:
 
     def send_monitor_command(self, command: str) -> str:
         self.note(f"monitor: {command}")
-        if self._monitor is None or not self.is_up():
+        if not self.is_up():
             raise MachineError(f"the machine is off and can not be told: {command}")
-        self._monitor.sendall(f"{command}\n".encode())
-        answer = self._read_monitor()
+        try:
+            answer = self._emulator.tell(command)
+        except EmulatorError as error:
+            raise self._failure(0, error.message) from error
         # The readline echoes what was typed, with cursor movements, as the first line.
-        return answer.partition("\n")[2].replace("\r", "")
+        return answer.removesuffix(MONITOR_PROMPT).partition("\n")[2].replace("\r", "")
 
     def crash(self) -> None:
         self.note("power failure")
@@ -168,16 +145,12 @@ class QemuMachine:
 
     def wait_for_shutdown(self) -> None:
         self.note("waiting for the machine to be off")
-        if self._process is None:
-            return
-        try:
-            self._process.wait(LONGEST_WAIT)
-        except subprocess.TimeoutExpired as error:
-            raise self._failure(0, f"the machine was still on after {LONGEST_WAIT} s") from error
+        if not self._emulator.wait(LONGEST_WAIT):
+            raise self._failure(0, f"the machine was still on after {LONGEST_WAIT} s")
 
     def is_up(self) -> bool:
         """Whether QEMU runs."""
-        return self._process is not None and self._process.poll() is None
+        return self._emulator.is_up()
 
     @contextlib.contextmanager
     def subtest(self, name: str) -> Iterator[None]:
@@ -197,8 +170,9 @@ class QemuMachine:
             while not self.consoles[console].search(pattern):
                 # A reader ends after the last byte, so nothing can follow that has not been searched.
                 if not self._readers[console].is_alive() and not self.consoles[console].search(pattern):
-                    code = None if self._process is None else self._process.wait()
-                    raise self._failure(console, f"QEMU ended (exit code {code}) before the console said {wanted}")
+                    raise self._failure(
+                        console, f"QEMU ended ({self._emulator.end()}) before the console said {wanted}"
+                    )
                 if time.monotonic() >= until:
                     raise self._failure(console, f"the console did not say {wanted} within {limit} s")
                 self._changed.wait(min(1.0, max(0.0, until - time.monotonic())))
@@ -253,30 +227,13 @@ class QemuMachine:
                     return
                 self._changed.notify_all()
 
-    def _read_monitor(self) -> str:
-        assert self._monitor is not None
-        self._monitor.settimeout(LONGEST_WAIT)
-        answer = b""
-        while not answer.endswith(_MONITOR_PROMPT):
-            try:
-                data = self._monitor.recv(4096)
-            except OSError as error:
-                raise self._failure(0, "QEMU's monitor does not answer") from error
-            if not data:
-                code = None if self._process is None else self._process.wait()
-                raise self._failure(0, f"QEMU ended with exit code {code}; see {self._log.name}")
-            answer += data
-        return answer.removesuffix(_MONITOR_PROMPT).decode("utf-8", "replace")
-
     def _kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._emulator.kill()
         for reader in self._readers:
             reader.join()  # ends by itself: QEMU's end of the socket is closed
         for end in self._sockets:
             end.close()
-        self._readers, self._sockets, self._monitor = [], [], None
+        self._readers, self._sockets = [], []
 
     def _failure(self, console: int, what: str) -> MachineError:
         said = "".join(f"\n  | {text}" for text in self.consoles[console].tail(SHOWN_LINES))

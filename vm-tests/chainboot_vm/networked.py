@@ -13,6 +13,7 @@ from typing import Protocol
 
 from chainboot_vm import qemu
 from chainboot_vm.access import Access
+from chainboot_vm.emulator import EmulatorFactory, OwnQemu
 from chainboot_vm.machine import ONE_CONSOLE, Machine, MachineError, QemuMachine
 from chainboot_vm.qemu import Network
 from chainboot_vm.ssh import Client, Target
@@ -20,7 +21,7 @@ from chainboot_vm.ssh_session import Session
 
 
 class Networked(Machine, Protocol):
-    """A machine that is reached over a network. The NixOS test driver's is not; such scenarios run here only."""
+    """A machine that is reached over a network. The NixOS test driver's own is not; nixos_driver.py adds it."""
 
     def ssh(self, role: str | None = "admin", *, options: tuple[str, ...] = (), card: int = 0) -> Client:
         """An SSH client with the key of `role`, `access.STRANGER`'s, or none.
@@ -68,8 +69,9 @@ class NetworkedQemuMachine(QemuMachine):
         say: Callable[[str], None] = lambda _: None,
         echo: Callable[[str], None] = lambda _: None,
         consoles: Sequence[Sequence[str]] = ONE_CONSOLE,
+        emulator: EmulatorFactory = OwnQemu,
     ) -> None:
-        super().__init__(command, log=log, say=say, echo=echo, consoles=consoles)
+        super().__init__(command, log=log, say=say, echo=echo, consoles=consoles, emulator=emulator)
         self._networks = tuple(networks)
         self._access = access
         self._pinned = pinned

@@ -7,7 +7,9 @@ the other. Each is uncompressed, as archives may be joined only then without a t
 
 from __future__ import annotations
 
+from chainboot.errors import ChainbootError
 from chainboot.image import cpio
+from chainboot.image.elf import read_linkage
 from chainboot.install.panic import RULE
 from chainboot_vm.sysroot import Sysroot
 
@@ -49,8 +51,10 @@ while :; do /bin/busybox sleep 1; done
 
 
 def base(sysroot: Sysroot) -> bytes:
-    """busybox and /init."""
-    busybox = (sysroot.root / "bin" / "busybox").read_bytes()
+    """busybox and /init. Raises `ChainbootError` when busybox is not static: no library is put beside it."""
+    busybox = sysroot.read("bin/busybox")
+    if read_linkage(busybox, "bin/busybox").interpreter is not None:
+        raise ChainbootError(f"bin/busybox of the sysroot {sysroot.root} is not statically linked")
     return _archive(
         ("/bin", cpio.Directory(0o755)),
         ("/bin/busybox", cpio.File(0o755, busybox)),

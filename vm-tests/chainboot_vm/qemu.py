@@ -61,6 +61,7 @@ def command_line(
     drives: Sequence[Drive],
     networks: Sequence[Network] = (),
     memory_mib: int = MEMORY_MIB,
+    acceleration: Sequence[str] = ACCELERATION,
 ) -> tuple[str, ...]:
     """The argv that boots `kernel` and `initrd` with `append` as kernel command line.
 
@@ -68,7 +69,7 @@ def command_line(
     Disk images are opened with snapshot=on unless they are kept: what a guest writes is gone when QEMU ends, so one
     image serves any number of machines. Raises `NotFoundError` when QEMU is not installed.
     """
-    argv = [program(arch.qemu), *arch.machine, *ACCELERATION, "-m", str(memory_mib)]
+    argv = [program(arch.qemu), *arch.machine, *acceleration, "-m", str(memory_mib)]
     argv += ["-nodefaults", "-no-user-config", "-display", "none"]
     if kernel is not None:
         argv += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", append]

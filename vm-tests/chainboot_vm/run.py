@@ -22,9 +22,10 @@ from chainboot_vm.access import Access
 from chainboot_vm.architecture import ARCHITECTURES, Architecture, architecture
 from chainboot_vm.artifacts import BUILD
 from chainboot_vm.disks import Disk
+from chainboot_vm.emulator import EmulatorFactory, OwnQemu
 from chainboot_vm.networked import NetworkedQemuMachine
 from chainboot_vm.scenario import Scenario
-from chainboot_vm.sysroot import Sysroot, fetch
+from chainboot_vm.sysroot import Sysroot, fetch, given
 
 # Kernel messages would tear the menu; a panic ends a machine that may not reboot, and so the test.
 PARAMETERS = "quiet panic=10"
@@ -103,7 +104,7 @@ def _drive(found: Scenario, arch: Architecture, disk: Disk, image: Path) -> qemu
     return qemu.Drive(disks.copy(image, f"{found.name}-{arch.name}") if disk.kept else image, disk.attached, disk.kept)
 
 
-def perform(ready: Ready, say: Callable[[str], None]) -> Outcome:
+def perform(ready: Ready, say: Callable[[str], None], *, emulator: EmulatorFactory = OwnQemu) -> Outcome:
     """Boot a machine and run the scenario on it. A failure is an outcome, not an exception."""
     began = time.monotonic()
     failure = None
@@ -121,6 +122,7 @@ def perform(ready: Ready, say: Callable[[str], None]) -> Outcome:
         pinned=found.additions.host_key,
         say=say,
         consoles=ready.consoles,
+        emulator=emulator,
     ) as machine:
         try:
             found.run(machine)
@@ -132,17 +134,28 @@ def perform(ready: Ready, say: Callable[[str], None]) -> Outcome:
 class Session:
     """Scenarios in the background, a few at a time. What they share has been made before the first starts.
 
-    `wanted` are names, and the architecture of each; so are the keys of `outcomes`.
+    `wanted` are names, and the architecture of each; so are the keys of `outcomes`. `find` gives the sysroot of an
+    architecture.
     """
 
-    def __init__(self, wanted: Sequence[tuple[str, str]], jobs: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        wanted: Sequence[tuple[str, str]],
+        jobs: int,
+        say: Callable[[str], None],
+        find: Callable[[Architecture], Sysroot] | None = None,
+    ) -> None:
         self._pool = ThreadPoolExecutor(max_workers=jobs)
         access.keys()  # which all of them share
         # One after the other: Python 3.11's `ast`, by which an image's imports are found, is not safe in threads.
         ready = [
             one
             for arch in dict.fromkeys(arch for _, arch in wanted)
-            for one in _prepare_all([name for name, other in wanted if other == arch], arch, say)
+            for one in _prepare_all(
+                [name for name, other in wanted if other == arch],
+                fetch(architecture(arch), say=say) if find is None else find(architecture(arch)),
+                say,
+            )
         ]
         # What takes minutes comes first, so that it is not what everybody waits for at the end.
         ready.sort(key=lambda one: one.scenario.name not in _SLOW)
@@ -160,8 +173,7 @@ class Session:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _prepare_all(names: Sequence[str], arch: str, say: Callable[[str], None]) -> list[Ready]:
-    sysroot = fetch(architecture(arch), say=say)
+def _prepare_all(names: Sequence[str], sysroot: Sysroot, say: Callable[[str], None]) -> list[Ready]:
     return [prepare(scenario.load(name), sysroot, say=say) for name in names]
 
 
@@ -170,13 +182,18 @@ def _prefixed(name: str, say: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def main() -> None:
-    """`python -m chainboot_vm.run [--arch NAME] [--jobs N] [--quiet] [NAME...]`"""
+    """`python -m chainboot_vm.run [--arch NAME] [--jobs N] [--quiet] [--sysroot DIRECTORY ...] [NAME...]`"""
     parser = argparse.ArgumentParser(prog="python -m chainboot_vm.run", description=__doc__)
     parser.add_argument("--arch", default="x86_64", choices=[row.name for row in ARCHITECTURES])
     parser.add_argument("--jobs", type=int, default=JOBS, help="machines at a time (default: %(default)s)")
     parser.add_argument("--quiet", action="store_true", help="only say how each scenario went")
+    parser.add_argument("--sysroot", type=Path, metavar="DIRECTORY", help="one that was made elsewhere, such as by Nix")
+    parser.add_argument("--store", type=Path, metavar="DIRECTORY", help="where links of that sysroot may lead to")
+    parser.add_argument("--initrd", type=Path, metavar="FILE", help="the first stage that was made from that sysroot")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(scenario.names())}")
     options = parser.parse_args()
+    if options.sysroot is None and (options.store or options.initrd):
+        parser.error("--store and --initrd are about a --sysroot")
     began = time.monotonic()
 
     def say(what: str) -> None:
@@ -187,7 +204,11 @@ def main() -> None:
     session = None
     try:
         names = options.names or scenario.names_for(options.arch)
-        session = Session([(name, options.arch) for name in names], options.jobs, say)
+        find = None
+        if options.sysroot is not None:
+            made = given(architecture(options.arch), options.sysroot, store=options.store, complete=options.initrd)
+            find = lambda _: made  # noqa: E731
+        session = Session([(name, options.arch) for name in names], options.jobs, say, find)
         for future in as_completed(session.outcomes.values()):
             outcome = future.result()
             how = "ok" if outcome.failure is None else f"FAILED: {outcome.failure}"

@@ -16,7 +16,8 @@ from chainboot.process import pasteable
 from chainboot_vm.access import HOST
 from chainboot_vm.artifacts import program
 from chainboot_vm.console import readable
-from chainboot_vm.machine import LONGEST_WAIT, verbatim
+from chainboot_vm.emulator import LONGEST_WAIT
+from chainboot_vm.machine import verbatim
 from chainboot_vm.ssh_session import Journal, Session
 
 ADDRESS = "127.0.0.1"

@@ -21,7 +21,8 @@ import pyte
 
 from chainboot_vm.artifacts import program
 from chainboot_vm.console import Console
-from chainboot_vm.machine import LONGEST_WAIT, MachineError, verbatim
+from chainboot_vm.emulator import LONGEST_WAIT
+from chainboot_vm.machine import MachineError, verbatim
 
 
 class Journal(Protocol):

@@ -1,71 +1,66 @@
 """A directory of unpacked Debian packages: kernel, modules, Python, busybox and kexec-tools for the first stage.
 
-Knows apt-get and dpkg-deb, never as root and never the host's package status: nothing is installed, no maintainer
-script runs. (Installing linux-image, kexec-tools or busybox would touch how the host itself boots.)
+Knows dpkg-deb, never as root: nothing is installed, no maintainer script runs. (Installing linux-image, kexec-tools or
+busybox would touch how the host itself boots.) One that Nix has made, of links into its store, is `given` instead.
 Knows nothing of images. `python -m chainboot_vm.sysroot` fetches one and prints where it is.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chainboot.errors import ChainbootError, NotFoundError
+from chainboot.errors import ChainbootError
+from chainboot.image.sysroot import Sysroot as ImageSysroot
 from chainboot.process import ProcessError, Runner, run
+from chainboot_vm.apt import HOST_LISTS, PACKAGES, Apt, Package, digest
 from chainboot_vm.architecture import Architecture, architecture
 from chainboot_vm.artifacts import BUILD, program, remove_tree
-
-HOST_LISTS = Path("/var/lib/apt/lists")
-OS_RELEASE = Path("/etc/os-release")
-
-# Where a release comes from that is not this machine's own.
-_SOURCES = """\
-deb [signed-by={keyring}] http://deb.debian.org/debian {release} main
-deb [signed-by={keyring}] http://deb.debian.org/debian-security {release}-security main
-"""
-_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-
-# The version of Python is the one that the release's own `python3` depends on; nothing here names it.
-# The file system tools are for the rescue shell: fsck of what chainboot mounts.
-PACKAGES = (
-    "busybox-static",
-    "kexec-tools",
-    "python3-minimal",
-    "libpython3-stdlib",
-    "util-linux",
-    "dropbear-bin",
-    "e2fsprogs",
-    "dosfstools",
-    "xfsprogs",
-    "btrfs-progs",
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Sysroot:
-    """Unpacked packages. `key` changes when they do; what is made from them is made again."""
+    """Kernel and programs. `key` changes when they do; what is made from them is made again.
+
+    `store` is a directory of this machine that symbolic links in it may lead to, see chainboot.image.sysroot.
+    `complete` is the complete first stage that was made from it, where this is not ours to build.
+    """
 
     architecture: Architecture
     root: Path
     kernel_release: str
     key: str
+    store: Path | None = None
+    complete: Path | None = None
 
     @property
     def kernel(self) -> Path:
         """The kernel image that both the first stage and the payload run."""
         return self.root / "boot" / f"vmlinuz-{self.kernel_release}"
 
+    def open(self) -> ImageSysroot:
+        """The same as the image builder sees it."""
+        return ImageSysroot.open(self.root, self.store)
 
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A line of `apt-get --print-uris`: the file it will be, which names the version, and its size in bytes."""
+    def read(self, path: str) -> bytes:
+        """The file at `path`, which has no leading slash. Links lead where they do on the machine it is for."""
+        return self.open().read(f"/{path}")
 
-    file: str
-    size: int
+
+def given(
+    arch: Architecture, root: Path, *, store: Path | None = None, complete: Path | None = None, key: str = ""
+) -> Sysroot:
+    """A sysroot that somebody else has made. `key` may be empty where the paths alone say what is in it, as in a store.
+
+    Raises `ChainbootError` when it has not exactly one kernel.
+    """
+    if complete is not None and not complete.is_file():
+        raise ChainbootError(f"there is no first stage {complete}")
+    key = key or digest(*(str(path.resolve()) for path in (root, complete) if path is not None))
+    return Sysroot(arch, root, _kernel_release(root), key, store, complete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,88 +88,6 @@ class Stamp:
         path.write_text(f"wanted {self.wanted}\nlists {self.lists}\npackages {self.packages}\n")
 
 
-class Apt:
-    """apt-get with a dpkg status, a cache and, where the host's do not fit, package lists of its own.
-
-    An empty status makes the closure of dependencies complete whatever the host has installed. The host's sources,
-    proxies and keys are used as they are; only where `arch` wants another release, its sources are Debian's own.
-    """
-
-    def __init__(
-        self, arch: Architecture, home: Path, lists: Path, runner: Runner, os_release: Path = OS_RELEASE
-    ) -> None:
-        self._run = runner
-        self._arch = arch
-        self.archives = home / "archives"
-        self.lists = lists
-        self._nothing = home / "nothing"
-        (self.archives / "partial").mkdir(parents=True, exist_ok=True)
-        (self._nothing / "partial").mkdir(parents=True, exist_ok=True)
-        (home / "status").touch()
-        if lists != HOST_LISTS:
-            (lists / "partial").mkdir(parents=True, exist_ok=True)
-        options: tuple[str, ...] = (
-            f"APT::Architecture={arch.debian}",
-            f"APT::Architectures={arch.debian}",
-            "APT::Sandbox::User=",  # the cache belongs to whoever calls, so _apt could not write it
-            f"Dir::State::status={home / 'status'}",
-            f"Dir::State::lists={lists}",
-            f"Dir::Cache={home}",
-            f"Dir::Cache::archives={self.archives}",
-            "Acquire::Languages=none",
-            "Acquire::Retries=3",
-        )
-        if arch.release is not None and f"VERSION_CODENAME={arch.release}" not in _lines(os_release):
-            sources = home / "sources.list"
-            sources.write_text(_SOURCES.format(keyring=_KEYRING, release=arch.release))
-            options += (f"Dir::Etc::sourcelist={sources}", "Dir::Etc::sourceparts=-")
-        self._options = tuple(word for option in options for word in ("-o", option))
-
-    @property
-    def lists_are_empty(self) -> bool:
-        return not any(self.lists.glob(f"*_binary-{self._arch.debian}_Packages*"))
-
-    def fingerprint(self) -> str:
-        """Changes whenever the package lists do; cheap, so that asking is no reason to wait."""
-        found = sorted(self.lists.glob(f"*_binary-{self._arch.debian}_Packages*"))
-        return _digest(*(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in found))
-
-    def update(self) -> None:
-        self._apt("apt-get", "-qq", "update")
-
-    def kernel(self) -> str:
-        """The package that the kernel meta package stands for today."""
-        shown = self._apt("apt-cache", "show", "--no-all-versions", self._arch.kernel_package)
-        for line in shown.splitlines():
-            if line.startswith("Depends:"):
-                for word in line.split():
-                    if word.startswith("linux-image-"):
-                        return word.rstrip(",")
-        raise NotFoundError(f"{self._arch.kernel_package} does not depend on a linux-image package")
-
-    def install_closure(self, *options: str) -> str:
-        """`apt-get install` of what is wanted with its dependencies; never without one that only looks or loads."""
-        assert "--download-only" in options
-        return self._apt("apt-get", "-qq", "--yes", "--no-install-recommends", *options, "install", *PACKAGES)
-
-    def download_alone(self, directory: Path, *options: str) -> str:
-        """`apt-get download`, because the dependencies of a kernel (initramfs-tools, ...) serve to install it."""
-        packages = (self.kernel(), *self._arch.alone)
-        return self._apt("env", "-C", str(directory), "apt-get", "-qq", *options, "download", *packages)
-
-    def closure(self) -> tuple[Package, ...]:
-        """Every package that will be unpacked, without downloading any."""
-        # From a directory that is empty: apt leaves out of the list what it has already downloaded.
-        look = ("--print-uris", "-o", f"Dir::Cache::archives={self._nothing}")
-        printed = self.install_closure("--download-only", *look) + self.download_alone(self._nothing, *look)
-        return tuple(_packages(printed))
-
-    def _apt(self, *argv: str) -> str:
-        at = argv.index("apt-get") if "apt-get" in argv else 0
-        command = (*argv[: at + 1], *self._options, *argv[at + 1 :])
-        return self._run(command, check=True, timeout=1800).stdout
-
-
 def fetch(arch: Architecture, *, build: Path = BUILD, runner: Runner = run, say: Callable[[str], None]) -> Sysroot:
     """The sysroot of `arch` below `build`, made if it is missing or if apt has newer packages.
 
@@ -185,7 +98,7 @@ def fetch(arch: Architecture, *, build: Path = BUILD, runner: Runner = run, say:
     root = build / f"sysroot-{arch.name}"
     stamp_file = build / f"sysroot-{arch.name}.stamp"
     stamp = Stamp.read(stamp_file) if root.is_dir() else None
-    wanted = _digest(*PACKAGES, arch.kernel_package, *arch.alone)
+    wanted = digest(*PACKAGES, arch.kernel_package, *arch.alone)
     apt = _apt(arch, home, runner)
     if stamp is not None and stamp.wanted == wanted and (apt.lists_are_empty or apt.fingerprint() == stamp.lists):
         return _finished(arch, root, stamp)
@@ -193,11 +106,11 @@ def fetch(arch: Architecture, *, build: Path = BUILD, runner: Runner = run, say:
         say("fetching the package lists (kept below build/)")
         apt.update()
     packages = apt.closure()
-    digest = _digest(*(f"{package.file} {package.size}" for package in packages))
-    if stamp is None or stamp.packages != digest:
+    unpacked = digest(*(f"{package.file} {package.size}" for package in packages))
+    if stamp is None or stamp.packages != unpacked:
         _download(apt, packages, home, say)
         _unpack(apt.archives, packages, root, runner, say)
-    stamp = Stamp(wanted, apt.fingerprint(), digest)
+    stamp = Stamp(wanted, apt.fingerprint(), unpacked)
     stamp.write(stamp_file)
     return _finished(arch, root, stamp)
 
@@ -240,30 +153,15 @@ def _unpack(
 
 
 def _finished(arch: Architecture, root: Path, stamp: Stamp) -> Sysroot:
+    return given(arch, root, key=stamp.packages)
+
+
+def _kernel_release(root: Path) -> str:
     kernels = sorted((root / "boot").glob("vmlinuz-*"))
     if len(kernels) != 1:
         hint = f"remove {root} and try again"
         raise ChainbootError(f"{root}/boot should hold one kernel and holds {len(kernels)}", hint=hint)
-    return Sysroot(arch, root, kernels[0].name.removeprefix("vmlinuz-"), stamp.packages)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except OSError:
-        return []
-
-
-def _packages(printed: str) -> Iterator[Package]:
-    """Reads `'URI' FILE SIZE HASH` lines (apt-get(8), --print-uris); the hash is empty where it is not an MD5."""
-    for line in printed.splitlines():
-        words = line.split()
-        if len(words) >= 3 and words[0].startswith("'") and words[2].isdigit():
-            yield Package(words[1], int(words[2]))
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return kernels[0].name.removeprefix("vmlinuz-")
 
 
 def main() -> None:
