@@ -52,6 +52,7 @@ let
       LOADER=${if zipl then "zipl" else ""}
       FIRST_STAGE=${lib.optionalString zipl "${config.system.build.chainbootFirstStage.writer}/bin/chainboot-first-stage"}
       GC_ROOTS=/nix/var/nix/gcroots
+      SCRATCH=/run
       ${builtins.readFile ./install-boot-loader.sh}'';
   };
 in

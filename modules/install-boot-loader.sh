@@ -3,7 +3,7 @@
 #
 # $1 is the system that becomes the default. Given: boot_loader (a function), CHAINBOOT, PROGRAMS (a PATH), VOLUMES
 # (directories, one in a line), ON_PROBLEM (warn, fail or ignore), LOADER (zipl or empty), FIRST_STAGE (a program that
-# writes it into a directory), GC_ROOTS. Exit code: the boot loader's; 1 where check or install failed it.
+# writes it into a directory), GC_ROOTS, SCRATCH (a directory in memory). Exit code: the boot loader's; 1 where check or install failed it.
 set -u
 
 say() { printf 'chainboot: %s\n' "$*" >&2; }
@@ -13,18 +13,31 @@ boot_loader "$@" || exit $?
 PATH=$PROGRAMS
 export PATH
 
-check() { # check DIRECTORY: whether the boot volume has no error; warnings are printed
-	code=0
-	"$CHAINBOOT" check "$1" >&2 || code=$?
-	case $code in
-	0) return 0 ;;
-	1)
+# What a pipe that is gone does not read must not end this half way.
+trap '' PIPE
+
+check() { # check DIRECTORY: whether the boot volume has no error; what is found is printed
+	# Exit code 1 may be a warning or a check that broke: only its own last line says that it came to the end.
+	report=$("$CHAINBOOT" check "$1" 2>&1)
+	code=$?
+	[ -z "$report" ] || printf '%s\n' "$report" >&2 || :
+	last=${report##*"
+"}
+	case $code:$last in
+	"0:chainboot: 0 errors, 0 warnings"*) return 0 ;;
+	"1:chainboot: 0 errors, "*)
 		say "the boot configuration of $1 has the warnings above; it can be booted"
 		return 0
 		;;
+	"2:chainboot: "[1-9]*" error"*)
+		say "the boot configuration of $1 has the errors above: an entry of it may not boot. The running system is not touched."
+		say "Mend what they name and run 'nixos-rebuild boot' again; 'chainboot check $1' looks again without a rebuild."
+		;;
+	*)
+		say "the boot configuration of $1 could not be checked: 'chainboot check $1' ended with exit code $code."
+		say "The running system is not touched. Look why before you restart it."
+		;;
 	esac
-	say "the boot configuration of $1 has the errors above: an entry of it may not boot. The running system is not touched."
-	say "Mend what they name and run 'nixos-rebuild boot' again; 'chainboot check $1' looks again without a rebuild."
 	return 1
 }
 
@@ -33,13 +46,16 @@ install_zipl() { # install_zipl SYSTEM DIRECTORY: the first stage, and the syste
 	# Nix store, and would be collected one day. Before the install, since a failed one may lead to either system.
 	root=$GC_ROOTS/chainboot-skip-${1##*/}
 	ln -sfn -- "$1" "$root" || return 1
-	# Not /tmp: an initrd may hold a private key.
-	files=$(mktemp -d "${TMPDIR:-/run}/chainboot-first-stage.XXXXXX") || return 1
+	# In memory, for an initrd may hold a private key.
+	files=$(mktemp -d "$SCRATCH/chainboot-first-stage.XXXXXX") || return 1
+	trap 'rm -rf -- "$files"' EXIT
+	trap 'exit 1' HUP INT TERM
 	"$FIRST_STAGE" "$files" &&
 		"$CHAINBOOT" install --loader zipl --target "$2" --kernel "$files/kernel" --initrd "$files/initrd" \
 			--parameters "$(cat -- "$files/cmdline")" >&2
 	code=$?
 	rm -rf -- "$files"
+	trap - EXIT HUP INT TERM
 	[ "$code" -eq 0 ] || return 1
 	for other in "$GC_ROOTS"/chainboot-skip-*; do
 		[ "$other" = "$root" ] || rm -f -- "$other"

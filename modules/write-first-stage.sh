@@ -23,6 +23,8 @@ fi
 # A kernel and the initrd of another one would find no disk: all are complete, and on the disk, before any gets its
 # name.
 files='kernel initrd cmdline'
+# What a power cut has left of an initrd with a key.
+rm -f -- "$directory"/.chainboot-*
 remove() { for file in $files; do rm -f -- "$directory/$file.new"; done; }
 trap remove EXIT
 trap 'exit 1' HUP INT TERM

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import signal
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -306,3 +307,35 @@ def test_the_command(tmp_path: Path, initrd: Path, capsys: pytest.CaptureFixture
     assert (code, out) == (1, "")
     assert err.startswith(f"chainboot: error: {tmp_path}/keys:1: the key was refused: ")
     assert output.read_bytes() == written
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_lost_link_leaves_no_half_of_a_file_with_a_key(tmp_path: Path, initrd: Path, number: signal.Signals) -> None:
+    """The administrator's connection ends while the boot volume is written: `sync` is where that takes long."""
+
+    class Cut(System):
+        def sync(self, descriptor: int) -> None:
+            super().sync(descriptor)
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended:
+        append_secrets(initrd, tmp_path / "output", [HOST_KEY], quiet, Cut())
+    assert ended.value.code == 128 + number
+    assert [path.name for path in tmp_path.iterdir()] == ["built.initrd"]
+    assert signal.getsignal(number) is before
+
+
+def test_the_file_and_its_name_are_on_the_disk(tmp_path: Path, initrd: Path) -> None:
+    """fsync(2): a new name needs its directory to be synced as well."""
+    synced = []
+
+    class Noting(System):
+        def sync(self, descriptor: int) -> None:
+            synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+            super().sync(descriptor)
+
+    append_secrets(initrd, tmp_path / "output", [HOST_KEY], quiet, Noting())
+    file, directory = synced
+    assert os.path.basename(file).startswith(".chainboot-")
+    assert directory == str(tmp_path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,17 @@ from shlex import quote
 import pytest
 
 Result = subprocess.CompletedProcess[str]
-MODULES = Path(__file__).parents[2] / "modules"
+REPOSITORY = Path(__file__).parents[2]
+MODULES = REPOSITORY / "modules"
+
+
+def ends(errors: str, warnings: str) -> str:
+    """What `chainboot check` says last, as a line of a made-up one; its other verbs say nothing."""
+    return f'[ "$1" != check ] || echo "chainboot: {errors}, {warnings}" >&2'
+
+
+SOUND = ends("0 errors", "0 warnings")
+BROKEN = ends("2 errors", "0 warnings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +83,14 @@ def install_boot_loader(place: Place, system: str = "system-1", **variables: str
         place.program("builder")
     chainboot = place.root / "chainboot"
     given = {
-        "CHAINBOOT": chainboot if chainboot.exists() else place.program("chainboot"),
+        "CHAINBOOT": chainboot if chainboot.exists() else place.program("chainboot", SOUND),
         "PROGRAMS": os.environ["PATH"],
         "VOLUMES": "/boot",
         "ON_PROBLEM": "warn",
         "LOADER": "",
         "FIRST_STAGE": "",
         "GC_ROOTS": place.root / "gcroots",
+        "SCRATCH": place.root,
         **variables,
     }
     header = f'boot_loader() {{ {quote(str(place.root / "builder"))} -g 20 -t 5 -c "$@"; }}\n'
@@ -88,7 +100,7 @@ def install_boot_loader(place: Place, system: str = "system-1", **variables: str
 class TestInstallBootLoader:
     def test_the_boot_loader_comes_first_and_the_check_after_it(self, place: Place) -> None:
         result = install_boot_loader(place)
-        assert (result.returncode, result.stderr) == (0, "")
+        assert (result.returncode, result.stderr) == (0, "chainboot: 0 errors, 0 warnings\n")
         assert place.calls() == ["builder -g 20 -t 5 -c ROOT/system-1", "chainboot check /boot"]
 
     def test_a_boot_loader_that_fails_ends_it_with_its_exit_code(self, place: Place) -> None:
@@ -97,21 +109,20 @@ class TestInstallBootLoader:
         assert place.calls() == ["builder -g 20 -t 5 -c ROOT/system-1"]
 
     def test_a_warning_is_printed_and_never_fails(self, place: Place) -> None:
-        place.program("chainboot", "echo found", code=1)
+        place.program("chainboot", f"echo found; {ends('0 errors', '1 warning')}", code=1)
         result = install_boot_loader(place, ON_PROBLEM="fail")
         assert (result.returncode, result.stdout) == (0, "")
-        assert (
-            result.stderr
-            == "found\nchainboot: the boot configuration of /boot has the warnings above; it can be booted\n"
+        assert result.stderr == (
+            "found\nchainboot: 0 errors, 1 warning\n"
+            "chainboot: the boot configuration of /boot has the warnings above; it can be booted\n"
         )
 
-    @pytest.mark.parametrize("code", [2, 3, 127])
-    def test_an_error_says_what_to_do_and_does_not_fail_by_itself(self, place: Place, code: int) -> None:
-        place.program("chainboot", "echo found", code=code)
+    def test_an_error_says_what_to_do_and_does_not_fail_by_itself(self, place: Place) -> None:
+        place.program("chainboot", f"echo found; {ends('1 error', '3 warnings')}", code=2)
         result = install_boot_loader(place)
         assert result.returncode == 0
         assert result.stderr == (
-            "found\n"
+            "found\nchainboot: 1 error, 3 warnings\n"
             "chainboot: the boot configuration of /boot has the errors above: an entry of it may not boot. "
             "The running system is not touched.\n"
             "chainboot: Mend what they name and run 'nixos-rebuild boot' again; 'chainboot check /boot' looks again "
@@ -119,10 +130,47 @@ class TestInstallBootLoader:
         )
 
     def test_an_error_fails_where_it_is_to(self, place: Place) -> None:
-        place.program("chainboot", code=2)
+        place.program("chainboot", BROKEN, code=2)
         result = install_boot_loader(place, ON_PROBLEM="fail")
         assert result.returncode == 1
         assert result.stderr.endswith('check.onProblem is "fail", so this is an error; "warn" goes on.\n')
+
+    @pytest.mark.parametrize(
+        ("said", "code"),
+        [
+            ("Traceback (most recent call last):\nKeyError: 'x'", 1),  # Python's own exit code is that of warnings
+            ("", 1),
+            ("", 0),
+            ("chainboot: error: /boot has no configuration", 3),
+            ("chainboot: 0 errors, 0 warnings\nKilled", 137),
+        ],
+    )
+    def test_a_check_that_did_not_come_to_its_end_is_no_good_news(self, place: Place, said: str, code: int) -> None:
+        place.program("chainboot", f"printf '%s' {quote(said)}", code=code)
+        result = install_boot_loader(place, ON_PROBLEM="fail")
+        assert result.returncode == 1
+        assert f"could not be checked: 'chainboot check /boot' ended with exit code {code}.\n" in result.stderr
+
+    def test_the_real_check_says_what_is_waited_for(self, place: Place) -> None:
+        real = f"PYTHONPATH={quote(str(REPOSITORY / 'python'))} exec {quote(sys.executable)} -m chainboot"
+        corpus = REPOSITORY / "tests" / "corpus"
+        chainboot = place.program("chainboot", f'{real} "$@"')
+        good = install_boot_loader(place, CHAINBOOT=chainboot, ON_PROBLEM="fail", VOLUMES=corpus / "nixos-24.05")
+        assert good.returncode == 0, good.stderr
+        bad = install_boot_loader(place, CHAINBOOT=chainboot, ON_PROBLEM="fail", VOLUMES=corpus / "damaged")
+        assert bad.returncode == 1
+        assert "has the errors above" in bad.stderr
+
+    def test_a_reader_that_is_gone_does_not_end_it(self, place: Place) -> None:
+        """`nixos-rebuild switch |& head`: the install goes on, and is no failure."""
+        place.program("chainboot", f"seq 100000; {SOUND}")
+        read, write = os.pipe()
+        os.close(read)
+        script = place.root / "install-boot-loader.sh"
+        install_boot_loader(place)
+        done = subprocess.run(["sh", str(script), str(place.root / "system-1")], stderr=write, timeout=60, check=False)
+        os.close(write)
+        assert done.returncode == 0
 
     def test_every_volume_is_checked_and_none_where_that_is_off(self, place: Place) -> None:
         install_boot_loader(place, VOLUMES="/boot\n/boot two")
@@ -170,7 +218,7 @@ class TestZipl:
 
     def test_after_an_install_that_failed_both_are_kept(self, place: Place) -> None:
         zipl(place, "system-1")
-        place.program("chainboot", '[ "$1" = check ] || exit 1')
+        place.program("chainboot", f'{SOUND}; [ "$1" = check ] || exit 1')
         result = zipl(place, "system-2")
         assert result.returncode == 1
         assert set(self.roots(place).values()) == {"system-1", "system-2"}
@@ -182,7 +230,7 @@ class TestZipl:
         assert [call for call in place.calls() if " install " in call] == []
 
     def test_nothing_is_written_after_a_check_that_failed(self, place: Place) -> None:
-        place.program("chainboot", code=2)
+        place.program("chainboot", BROKEN, code=2)
         assert zipl(place, ON_PROBLEM="fail").returncode == 1
         assert len(place.calls()) == 2
 
@@ -224,6 +272,12 @@ class TestWriteFirstStage:
             "cmdline": 'console=tty0 dyndbg="file a +p"\n',
         }
         assert {path.stat().st_mode & 0o777 for path in (place.root / "target").iterdir()} == {0o600}
+
+    def test_what_a_power_cut_left_of_an_initrd_goes(self, place: Place) -> None:
+        (place.root / "target").mkdir()
+        (place.root / "target" / ".chainboot-0123").write_text("half of it, with a key")
+        self.write(place)
+        assert sorted(self.files(place)) == ["cmdline", "config-6.6.60", "initrd", "kernel"]
 
     def test_it_can_be_run_again_and_needs_no_configuration_of_the_kernel(self, place: Place) -> None:
         self.write(place, CONFIG="", RELEASE="")

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,7 +66,7 @@ def append_secrets(
                 f"{output} is the initrd itself, and what was appended to it before would stay in it",
                 hint="keep the initrd as it was built, and give --output another name",
             )
-        with _replacing(output, system) as target:
+        with _ended_properly(), _replacing(output, system) as target:
             if system.mode(target) & 0o077:
                 _readable(output, files, say)
             size = _copy(source, target, initrd)
@@ -115,6 +117,21 @@ def _opened(initrd: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _ended_properly() -> Iterator[None]:
+    """A link that is lost is an exception like any other: no half of a file with a key in it stays behind."""
+
+    def end(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = [(number, signal.signal(number, end)) for number in (signal.SIGHUP, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 @contextmanager
