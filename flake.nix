@@ -59,13 +59,16 @@
       apps = forEach (
         pkgs:
         let
-          system = pkgs.stdenv.hostPlatform.system;
+          inherit (pkgs.stdenv.hostPlatform) system;
         in
         {
           default = {
             type = "app";
             program = "${self.packages.${system}.chainboot}/bin/chainboot";
           };
+        }
+        # The harness emulates no other machine that Nix builds on.
+        // lib.optionalAttrs (system == "x86_64-linux") {
           demo = {
             type = "app";
             program = "${pkgs.callPackage ./vm-tests/demo.nix { }}";
@@ -98,9 +101,7 @@
         };
       });
 
-      # RFC 166 style; the name has moved since 24.05.
-      formatter = forEach (
-        pkgs: if lib.versionOlder lib.trivial.release "25.11" then pkgs.nixfmt-rfc-style else pkgs.nixfmt
-      );
+      # RFC 166 style. Nix before 2.24 names the directory; since then a formatter finds the files itself.
+      formatter = forEach (pkgs: pkgs.nixfmt-tree or (pkgs.nixfmt-rfc-style or pkgs.nixfmt));
     };
 }

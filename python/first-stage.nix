@@ -20,6 +20,7 @@
   authorizedKeys ? [ ],
   authorizedKeyFiles ? [ ],
   kernelModules ? [ ],
+  optionalKernelModules ? [ ],
   extraFiles ? { },
 }:
 
@@ -39,6 +40,7 @@ let
       authorizedKeys
       authorizedKeyFiles
       kernelModules
+      optionalKernelModules
       extraFiles
       ;
     settingsFile = format.generate "chainboot.conf" settings;

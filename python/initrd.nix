@@ -30,6 +30,8 @@
   authorizedKeyFiles ? [ ],
   # Names or aliases of kernel modules that are wanted beside those of the spec.
   kernelModules ? [ ],
+  # The same, of which those that the kernel does not have are only noted in the report.
+  optionalKernelModules ? [ ],
   # Further files: { "/etc/x" = { source = ./x; mode = "0600"; }; "/etc/y".text = "y\n"; }
   extraFiles ? { },
 }:
@@ -111,6 +113,7 @@ let
       ) extraFiles;
     kernel_modules = given.kernel_modules // {
       required = given.kernel_modules.required ++ kernelModules;
+      optional = given.kernel_modules.optional ++ optionalKernelModules;
     };
   };
 
