@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from chainboot.session.verbs import Answer
 
 EXIT_NO_KEYS = 3
-_NOBODY = 0xFFFFFFFF
 
 # The verbs of SSH that a rescue shell has too.
 LOCAL = ("list", "show", "plan", "status", "log", "boot", "hold", "resume", "rescan", "reboot", "poweroff", "chroot")
@@ -77,40 +76,19 @@ def login_shell(arguments: Sequence[str]) -> int:
     from chainboot.process import run
     from chainboot.session.login_shell import LoginShell
     from chainboot.session.request import RequestError
-    from chainboot.session.visitor import forget, read_login
+    from chainboot.session.visitor import forget, read_account, read_login
 
-    login = read_login(arguments, os.environ, _account())
-    forget(os.environ)
-    os.chdir("/")
-    os.umask(0o077)
-    session = LoginShell(login.person, run, lambda text: talk(f"chainboot: {printable(text)}"), _on_running)
     try:
+        login = read_login(arguments, os.environ, read_account(os.environ))
+        forget(os.environ)
+        os.chdir("/")
+        os.umask(0o077)
+        session = LoginShell(login.person, run, lambda text: talk(f"chainboot: {printable(text)}"), _on_running)
         asked = session.parse(login.words)
     except RequestError as error:
         return _refused(error).code
     code, answer = session.do(asked)
     return _print(Done(code, answer, json=asked.json))
-
-
-def _account() -> str:
-    """The user who logged in, whoever this process runs as now."""
-    import pwd
-
-    try:
-        # Kernel Documentation/ABI/stable/procfs-audit_loginuid: set at the login and handed on; -1 is nobody.
-        with open("/proc/self/loginuid", encoding="ascii") as file:
-            user = int(file.read())
-    except (OSError, ValueError):
-        user = _NOBODY
-    if user == _NOBODY:
-        told = os.environ.get("SUDO_USER", "")  # sudo(8)
-        if told and os.getuid() == 0:
-            return told
-        user = os.getuid()
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return f"user {user}"
 
 
 def _on_running(asked: Request) -> int:

@@ -133,8 +133,9 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _boot(options: argparse.Namespace) -> int:
-    from chainboot.boot.kexec import perform
+    from chainboot.boot.kexec import is_loaded
     from chainboot.boot.preflight import host_objections, objections
+    from chainboot.boot.turn import STOPPING, is_stopping, take_turn, unshaken
     from chainboot.process import run
 
     if os.path.exists(FIRST_STAGE) and not options.dry_run:
@@ -151,7 +152,17 @@ def _boot(options: argparse.Namespace) -> int:
             talk(f"chainboot: this machine would refuse: {objection}")
         print(plan.describe(), end="")
         return EXIT_OK
-    perform(plan, run, talk)
+    from chainboot.remote.role import Role  # late: only who really boots needs the following
+    from chainboot.session.visitor import read_account, read_person
+
+    person = read_person(read_account(os.environ), Role.ADMIN, os.environ)
+    with take_turn(person.name) as turn:
+        if host.systemd and is_stopping(run):
+            raise RefusedError(f"{candidate.entry.label} was not booted: {STOPPING}")
+        turn.boot(plan, run, talk, is_loaded)
+        if host.systemd:
+            with unshaken():
+                turn.hand_over(run)
     return EXIT_OK
 
 
@@ -182,7 +193,7 @@ def _check(options: argparse.Namespace) -> int:
         print_json(check_json(found))
     else:
         shown = [finding for finding in found if options.all or finding.severity is not Severity.INFO]
-        print("".join(f"{finding.format(_root(configurations[0]))}\n" for finding in shown), end="")
+        print("".join(f"{finding.format(_root(configurations[0]))}\n" for finding in shown), end="", flush=True)
         told = [counted(errors, "error"), counted(warnings, "warning")]
         if notes:
             told.append(counted(notes, "note") + ("" if options.all else " (--all shows them)"))

@@ -319,9 +319,8 @@ def test_a_lost_link_leaves_no_half_of_a_file_with_a_key(tmp_path: Path, initrd:
             os.kill(os.getpid(), number)
 
     before = signal.getsignal(number)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(KeyboardInterrupt):
         append_secrets(initrd, tmp_path / "output", [HOST_KEY], quiet, Cut())
-    assert ended.value.code == 128 + number
     assert [path.name for path in tmp_path.iterdir()] == ["built.initrd"]
     assert signal.getsignal(number) is before
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from fakes import FakeRunner
+from nixos import usual_conf, write_root
 from session.sessions import HOST as FIRST_STAGE_HOST
 
 from chainboot.boot.candidate import Candidate
@@ -22,10 +23,14 @@ from chainboot.session.login_shell import LoginShell
 from chainboot.session.person import Person
 from chainboot.session.request import EXIT_NOT_ALLOWED, Request, RequestError
 from chainboot.session.state import Abilities
+from chainboot.text import printable
 
 HOST = replace(FIRST_STAGE_HOST, systemd=True)
 NAME = "boot from 192.0.2.9"
-GOING = "services stop now, and this connection closes; the machine answers again when the new system is up"
+GOING = (
+    "when it is loaded, services stop and this connection closes; the machine answers again when the new system is up"
+)
+WAITS = "the system still runs; it stops when what delays it has ended (`systemd-inhibit --list`)"
 LOGGER = ("logger", "-t", "chainboot", "-p", "auth.notice", "--")
 STOPPING = Completed((), 1, "stopping\n")
 
@@ -81,6 +86,7 @@ class Login:
         self.menus = Menus(list(decisions))
         self.host = HOST
         self.terminal = True
+        self.now = 100.0
         self.shell = LoginShell(
             Person(NAME, role, remote=True),
             self.runner,
@@ -92,7 +98,12 @@ class Login:
             running=lambda: ("", "6.6.32"),
             root=str(root),
             runtime=str(tmp_path / "run/chainboot"),
+            clock=lambda: self.now,
+            sleep=self.sleep,
         )
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
     def command(self, request: Request) -> int:
         self.commanded.append(request)
@@ -135,7 +146,7 @@ def test_a_boot_is_written_down_loaded_and_left_to_systemd(login: Login) -> None
     assert leave == ("systemctl", "kexec")
     assert login.said[0].startswith("booting nixos-42-default: NixOS - Configuration 42-default (")
     assert login.said[0].endswith(f" ({NAME})")
-    assert login.said[-1] == GOING
+    assert login.said[1:] == [GOING, WAITS], "these programs say nothing of a shutdown"
     assert login.answer is not None
     assert isinstance(login.answer.json, dict)
     assert login.answer.json["boots"] == "nixos-42-default"
@@ -159,9 +170,15 @@ def test_a_command_line_of_one_s_own_needs_edit_and_is_written_down(tmp_path: Pa
     login.ask("boot 2 --cmdline ''")
     assert login.loads()[0].endswith(" a b c")
     assert login.loads()[1:] == ["init=/bin/sh quiet", ""]
-    own = f"{NAME} boots nixos-42-default with the command line: "
-    assert login.logged()[0].endswith(" a b c")
-    assert login.logged()[1:] == [f"{own}init=/bin/sh quiet", own]
+    boots = f"{NAME} boots nixos-42-default with"
+    assert login.logged() == [
+        f"{boots} words added (1 line)",
+        f"{NAME}: added words 1/1: a b c",
+        f"{boots} a command line of their own (1 line)",
+        f"{NAME}: command line 1/1: init=/bin/sh quiet",
+        f"{boots} a command line of their own (1 line)",
+        f"{NAME}: command line 1/1: ",
+    ]
     for role in (Role.VIEW, Role.BOOT):
         less = Login(tmp_path, nixos_root, role)
         assert less.refusal("boot 2 --append x")[1] == EXIT_NOT_ALLOWED
@@ -254,6 +271,22 @@ def test_a_machine_that_shuts_down_boots_nothing_else(tmp_path: Path, nixos_root
     assert login.acts() == []
 
 
+def test_a_load_that_fails_says_what_it_cost(tmp_path: Path, nixos_root: Path) -> None:
+    login = Login(tmp_path, nixos_root)
+    login.host = replace(login.host, kexec_loaded=True)
+
+    def run(argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
+        if tuple(argv[:2]) == ("kexec", "-u"):
+            login.host = replace(login.host, kexec_loaded=False)
+        return login.runner(argv, check=check, timeout=timeout)
+
+    login.shell.run = run
+    login.runner.answers["kexec -a"] = Completed((), 1, "", "no\n")
+    cost = "; the kernel that was loaded before is unloaded too"
+    assert login.refused("boot 1").endswith(cost)
+    assert login.logged()[1].endswith(cost)
+
+
 def test_a_loaded_kernel_is_replaced_and_that_is_said(login: Login) -> None:
     login.host = replace(login.host, kexec_loaded=True)
     assert login.ask("boot 1") == 0
@@ -272,13 +305,97 @@ def test_a_dry_run_touches_nothing_and_leaves_the_lock_alone(login: Login, tmp_p
     assert not (tmp_path / "run").exists()
 
 
-def test_one_boots_at_a_time_and_the_next_is_told_who(login: Login, tmp_path: Path) -> None:
+@dataclass
+class Watched:
+    """Says at every step whether somebody else could boot now, and how much has been said to the person."""
+
+    login: Login
+    lock: Path
+    seen: dict[str, tuple[bool, int]] = field(default_factory=dict)
+    stops: Callable[[], bool] = lambda: False
+    says: str = ""
+
+    def __call__(self, argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
+        gone = ("systemctl", "kexec") in self.login.runner.commands
+        name = " ".join(argv[:3]) if argv[0] != "logger" else "logger"
+        self.seen[f"{name}{' later' if gone else ''}"] = (self.free(), len(self.login.said))
+        done = self.login.runner(argv, check=check, timeout=timeout)
+        if gone and self.stops() and argv[1] == "is-system-running":
+            return STOPPING
+        return done
+
+    def free(self) -> bool:
+        if not self.lock.exists():
+            return True
+        with self.lock.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+
+def test_nobody_else_boots_from_the_journal_s_line_until_the_system_stops(login: Login, tmp_path: Path) -> None:
+    started = login.now
+    watched = Watched(login, tmp_path / "run/chainboot/turn", stops=lambda: login.now > started + 5)
+    login.shell.run = watched
     assert login.ask("boot 1") == 0
-    lock = tmp_path / "run/chainboot/login-shell"
-    assert lock.read_text() == NAME
-    assert (tmp_path / "run/chainboot").stat().st_mode & 0o777 == 0o700
+    # Two lines were said before, and none while others had to wait.
+    assert watched.seen == dict.fromkeys(
+        [
+            "systemctl is-system-running",
+            "logger",
+            "kexec -a -l",
+            "systemctl kexec",
+            "systemctl is-system-running later",
+        ],
+        (False, 2),
+    )
+    assert 5 < login.now - started < 6
+    assert len(login.said) == 2
+    assert not watched.free(), "until this process ends"
+
+
+def test_a_system_that_is_held_up_for_longer_lets_others_try(login: Login, tmp_path: Path) -> None:
+    watched = Watched(login, tmp_path / "run/chainboot/turn")
+    login.shell.run = watched
+    assert login.ask("boot 1") == 0
+    assert watched.seen["systemctl is-system-running later"] == (False, 2)
+    assert login.said[2:] == [WAITS]
+    assert watched.free()
+
+
+def test_whoever_s_terminal_is_stopped_keeps_nobody_waiting(login: Login, tmp_path: Path) -> None:
+    lock = tmp_path / "run/chainboot/turn"
+    watched = Watched(login, lock)
+    free: list[bool] = []
+
+    def say(text: str) -> None:
+        free.append(watched.free())
+        login.said.append(text)
+
+    login.shell.say = say
+    login.shell.run = Deaf()
+    assert login.ask("boot 1") == 0
+    assert login.said[1:] == [GOING, "the journal does not have this: logger is not installed", WAITS]
+    assert free == [True] * 4
+
+
+def test_what_changed_while_the_person_read_is_seen(login: Login) -> None:
+    def say(text: str) -> None:
+        assert text
+        login.runner.answers["systemctl is-system-running"] = STOPPING
+
+    login.shell.say = say
+    assert login.refused("boot 1") == "nixos-default was not booted: this machine is shutting down already"
+    assert login.acts() == []
+
+
+def test_the_next_one_is_told_who_boots(login: Login, tmp_path: Path) -> None:
+    assert login.ask("boot 1") == 0
+    lock = tmp_path / "run/chainboot/turn"
+    assert lock.read_text() == ""
     with lock.open("r+") as file:
-        file.truncate()
         file.write("vera\x1b[2J from 192.0.2.11")
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -308,12 +425,16 @@ def test_a_journal_that_takes_nothing_does_not_keep_anybody_here(login: Login) -
     assert "the journal does not have this: logger is not installed" in login.said
 
 
+SHAKING = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
+
+
 class Cut(FakeRunner):
-    """The connection is lost while the kernel is loaded, and all that tells a process so arrives."""
+    """The connection is lost at every step from the journal's line on, and all that tells a process so arrives."""
 
     def __call__(self, argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
-        if argv[0] == "kexec":
-            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        if argv[0] in ("logger", "kexec") or argv == ["systemctl", "kexec"] or ("systemctl", "kexec") in self.commands:
+            assert all(signal.getsignal(number) is signal.SIG_IGN for number in SHAKING), argv
+            for number in SHAKING:
                 os.kill(os.getpid(), number)
         return super().__call__(argv, check=check, timeout=timeout)
 
@@ -322,16 +443,100 @@ def test_a_connection_that_is_lost_while_it_loads_changes_nothing(login: Login) 
     runner = Cut()
     login.shell.run = runner
     assert login.ask("boot 1") == 0
-    assert runner.commands[-1] == ("systemctl", "kexec")
+    assert ("systemctl", "kexec") in runner.commands
+    assert runner.commands[-1] == ("systemctl", "is-system-running")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_what_a_long_command_line_or_a_hostile_one_leaves_in_the_journal(tmp_path: Path, nixos_root: Path) -> None:
+class Broken(FakeRunner):
+    """A defect, in the middle of a load."""
+
+    def __call__(self, argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
+        if tuple(argv[:2]) == ("kexec", "-a"):
+            raise ZeroDivisionError
+        return super().__call__(argv, check=check, timeout=timeout)
+
+
+def test_a_defect_leaves_no_boot_in_the_journal_that_did_not_take_place(login: Login) -> None:
+    runner = Broken()
+    login.shell.run = runner
+    with pytest.raises(ZeroDivisionError):
+        login.ask("boot 1")
+    assert runner.commands[-1] == (*LOGGER, "nixos-default was not booted: ZeroDivisionError")
+
+
+def words_in(login: Login, what: str) -> list[str]:
+    """The words in the journal, piece by piece."""
+    head, *rest = login.logged()
+    assert len({len(rest), int(head.rpartition("(")[2].split()[0])}) == 1
+    starts = [f"{NAME}: {what} {number}/{len(rest)}: " for number in range(1, len(rest) + 1)]
+    assert all(line.startswith(start) for line, start in zip(rest, starts, strict=True))
+    return [line.removeprefix(start) for line, start in zip(rest, starts, strict=True)]
+
+
+@pytest.mark.parametrize("wide", ["quiet", "\N{CJK UNIFIED IDEOGRAPH-4E2D}", "e" + "\u0301" * 7])
+def test_no_word_is_hidden_behind_a_long_command_line(tmp_path: Path, nixos_root: Path, wide: str) -> None:
+    login = Login(tmp_path, nixos_root, Role.EDIT)
+    fill = f"{wide} " * (1600 // len(f"{wide} ".encode()))
+    words = f"{fill}init=/bin/sh {wide} end"
+    login.ask(f"boot 1 --append '{words}'")
+    pieces = words_in(login, "added words")
+    assert "".join(pieces) == words
+    assert any("init=/bin/sh" in piece for piece in pieces), "whoever searches the journal for it must find it"
+    assert all(len(piece.encode()) <= 700 for piece in pieces), "logger(1) takes a KiB"
+    assert login.loads()[0].endswith(words)
+
+
+def test_no_word_is_cut_in_its_middle(tmp_path: Path, nixos_root: Path) -> None:
+    login = Login(tmp_path, nixos_root, Role.EDIT)
+    login.ask(f"boot 1 --append '{'x' * 690} init=/bin/sh quiet'")
+    assert words_in(login, "added words") == [f"{'x' * 690} ", "init=/bin/sh quiet"]
+
+
+def test_one_word_may_be_longer_than_a_line(tmp_path: Path, nixos_root: Path) -> None:
     login = Login(tmp_path, nixos_root, Role.EDIT)
     login.ask(f"boot 1 --cmdline {'x' * 1500}")
-    assert len(login.logged()[0]) == 800
+    assert [len(piece) for piece in words_in(login, "command line")] == [700, 700, 100]
     with pytest.raises(RequestError):
         login.ask("boot 1 --cmdline 'a\nb'")
+
+
+def test_nothing_hostile_gets_into_the_journal(tmp_path: Path) -> None:
+    conf = usual_conf().replace("LABEL nixos-default", "LABEL a\x1b[2J\u202eb").replace("-\n", "-\n")
+    root = write_root(tmp_path / "hostile", conf.replace("DEFAULT nixos-default", "DEFAULT a\x1b[2J\u202eb"))
+    answers = {"kexec -a": Completed((), 1, "", "n\x1bo\n")}
+    login = Login(tmp_path, root, Role.EDIT, (1, "init=\x1b[2J/\udcff\ny"), None, answers=answers)
+    assert login.ask() == 4
+    assert login.logged()[:2] == [
+        f"{NAME} boots a\ufffd[2J\ufffdb with a command line of their own (1 line)",
+        f"{NAME}: command line 1/1: init=\ufffd[2J/\ufffd\ufffdy",
+    ]
+    assert login.logged()[2].startswith("a\ufffd[2J\ufffdb was not booted: ")
+    assert all(line == printable(line) for line in login.logged())
+
+
+def test_the_journal_is_tried_once_where_it_takes_nothing(tmp_path: Path, nixos_root: Path) -> None:
+    login = Login(tmp_path, nixos_root, Role.EDIT, answers={"logger": Completed((), 1, "", "no\n")})
+    login.ask(f"boot 1 --cmdline {'x' * 1500}")
+    assert len(login.logged()) == 1
+    assert login.said.count("the journal does not have this: logger exited with 1: no") == 1
+
+
+def test_what_differs_from_the_configuration_is_said(tmp_path: Path, nixos_root: Path) -> None:
+    login = Login(tmp_path, nixos_root, Role.BOOT)
+    bare = "init=/x"
+
+    def choose(
+        configurations: Sequence[Configuration], among: Sequence[Candidate], **options: object
+    ) -> tuple[Candidate, None]:
+        assert configurations
+        assert not options["timer"]
+        return replace(among[0], cmdline=bare, consoles="console=ttyS9"), None
+
+    login.shell.choose = choose
+    assert login.ask() == 0
+    assert login.said[1] == "console=ttyS9 was added: the entry names none (setting add_console)"
+    assert login.logged() == [f"{NAME} boots nixos-default"]
 
 
 @pytest.mark.parametrize("words", ["list", "list --json", "show 2", "plan 2 --append x", "check"])
@@ -401,6 +606,17 @@ def test_status_says_what_runs(login: Login, nixos_root: Path) -> None:
     assert isinstance(login.answer.json, dict)
     assert "nixos-default" in str(login.answer.json["runs"])
     assert login.answer.json["problems"] == ["only root may load a kernel"]
+
+
+def test_status_says_what_this_machine_may_refuse(login: Login) -> None:
+    login.host = replace(login.host, lockdown="integrity", loads_left=1)
+    login.ask("status --json")
+    assert login.answer is not None
+    assert isinstance(login.answer.json, dict)
+    assert login.answer.json["problems"] == [
+        "the running kernel is locked down (integrity): it boots only signed kernels that it trusts",
+        "a kernel can be loaded or unloaded once more (kernel.kexec_load_limit_reboot)",
+    ]
 
 
 def test_no_configuration_at_all_is_said(tmp_path: Path) -> None:

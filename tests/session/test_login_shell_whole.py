@@ -28,8 +28,10 @@ echo 0 >/sys/kernel/kexec_loaded
 for name in kexec systemctl logger; do
     cat >/run/current-system/sw/bin/$name <<'END'
 #!/bin/sh
-{{ echo "${{0##*/}} $*"; echo "PATH=$PATH evil=${{EVIL-none}} $(pwd)" >>{at}/environment; }} >>{at}/called
-[ "$*" != is-system-running ] || echo running
+{{ echo "${{0##*/}} $*"; echo "PATH=$PATH evil=${{EVIL-none}} $(pwd) $(umask)" >>{at}/environment; }} >>{at}/called
+if [ "$*" = is-system-running ]; then
+    if grep -qx 'systemctl kexec' {at}/called; then echo stopping; else echo running; fi
+fi
 END
     printf '#!/bin/sh\\necho hostile >>{at}/called\\n' >/run/hostile/$name
 done
@@ -116,15 +118,15 @@ def test_a_boot_from_one_command(system: System) -> None:
     done = system.login("--role", "boot", "-c", "boot 2")
     assert done.code == 0, done.err
     assert done.out == ""
-    asked, logged, load, leave = done.called
-    assert asked == "systemctl is-system-running"
+    *asked, logged, load, leave, after = done.called
+    assert {*asked, after} == {"systemctl is-system-running"}
     assert logged.startswith(f"logger -t chainboot -p {LAST} ")
     assert logged.endswith(" from 192.0.2.9 boots nixos-42-default")
     assert load.startswith("kexec -a -l /boot/nixos/")
     assert leave == "systemctl kexec"
-    assert "chainboot: services stop now, and this connection closes; " in done.err
+    assert "chainboot: when it is loaded, services stop and this connection closes; " in done.err
     environment = set((system.path / "environment").read_text().splitlines())
-    assert environment == {"PATH=/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin evil=none /"}
+    assert environment == {"PATH=/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin evil=none / 0077"}
 
 
 def test_verbs_of_the_command_line(system: System) -> None:
@@ -152,10 +154,64 @@ def test_a_forced_command_narrows(system: System) -> None:
     assert (refused.code, refused.out) == (5, "")
     assert refused.err == "chainboot: boot needs a key with the role boot; this one has view\n"
     assert system.login(*forced, SSH_ORIGINAL_COMMAND="list").code == 0
-    wrong = system.login("-c", "chainboot login --role root")
-    assert wrong.code == 1
-    assert wrong.err.startswith("chainboot: error: the forced command of this key makes no sense: ")
     assert system.called() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-c", "chainboot login --role root"], "the forced command of this key makes no sense: "),
+        (["--role", "root"], "--role 'root' is none of view, boot, edit, admin"),
+        (["--bogus\x1b[2J"], "a login shell takes nothing but -c WORDS, not --bogus\ufffd[2J"),
+    ],
+)
+def test_a_login_shell_that_is_set_up_wrongly_is_wrong_usage(system: System, arguments: list[str], said: str) -> None:
+    done = system.login(*arguments)
+    assert (done.code, done.out, done.called) == (2, "", [])
+    assert done.err.startswith(f"chainboot: {said}")
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("path", "code"), [("nixos-24.05", 0), ("nixos-edited-default", 1), ("damaged", 2)])
+def test_check_has_the_exit_codes_of_the_command_line(system: System, path: str, code: int) -> None:
+    shape = Path(__file__).parents[1] / "corpus" / path / "boot"
+    assert system.login("-c", "check", prepare=f"mount --bind {shape} /boot").code == code
+
+
+HELD = """
+mkdir -p /run/chainboot
+printf 'alice from 192.0.2.11' >/run/chainboot/turn
+exec 9<>/run/chainboot/turn
+flock -n 9
+"""
+
+
+@pytest.mark.parametrize("verb", ["boot", "menu"])
+@pytest.mark.parametrize("systemd", [True, False])
+def test_root_s_own_boot_takes_its_turn_too(system: System, verb: str, systemd: bool) -> None:
+    without = "" if systemd else "rmdir /run/systemd/system"
+    path = "PATH=/run/current-system/sw/bin:$PATH"
+    own = f"{path} {CHAINBOOT} {verb}"
+    refused = system.login(prepare=f"{HELD}\n{without}\n{own} <<'END'\n1\nEND\nexit $?")
+    assert refused.code == 1, refused.err
+    assert refused.err.endswith("chainboot: error: alice from 192.0.2.11 boots this machine right now\n")
+    assert not any("kexec" in line for line in refused.called)
+    dry = system.login(prepare=f"{HELD}\n{without}\n{own} --dry-run <<'END'\n1\nEND\nexit $?")
+    assert dry.code == 0, dry.err
+    done = system.login(prepare=f"{without}\n{own} <<'END'\n1\nEND\nexit $?")
+    assert done.code == 0, done.err
+    load, *rest = [line for line in done.called if line != "systemctl is-system-running"]
+    assert load.startswith("kexec -a -l ")
+    assert rest == ["systemctl kexec" if systemd else "kexec -e"]
+    assert (done.called[-1] == "systemctl is-system-running") is systemd, "the turn lasts until it stops"
+
+
+def test_root_boots_nothing_while_the_machine_shuts_down(system: System) -> None:
+    (system.path / "called").write_text("systemctl kexec\n")
+    done = system.login(prepare=f"PATH=/run/current-system/sw/bin:$PATH {CHAINBOOT} boot 1; exit $?")
+    assert done.code == 1
+    assert done.err.endswith("nixos-default was not booted: this machine is shutting down already\n")
+    assert not any(line.startswith("kexec") for line in done.called)
 
 
 @pytest.mark.parametrize(
@@ -207,8 +263,9 @@ def test_a_person_on_a_terminal_has_the_menu_and_boots_from_it(system: System) -
         finally:
             child.kill()
             pty.close()
-    assert system.called()[-1] == "systemctl kexec"
-    assert system.called()[1].endswith("boots nixos-42-default")
+    called = [line for line in system.called() if line != "systemctl is-system-running"]
+    assert called[-1] == "systemctl kexec"
+    assert called[0].endswith("boots nixos-42-default")
 
 
 def shows(pty: Pty, text: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +13,8 @@ from hypothesis import strategies as st
 from chainboot.errors import ChainbootError
 from chainboot.remote.role import Role
 from chainboot.session.request import VERBS as FIRST_STAGE_VERBS
-from chainboot.session.visitor import ELSEWHERE, VERBS, forget, read_login
+from chainboot.session.request import RequestError
+from chainboot.session.visitor import ELSEWHERE, VERBS, forget, read_account, read_login, read_person
 
 ADDRESS = {"SSH_CONNECTION": "192.0.2.9 50022 192.0.2.7 22"}
 
@@ -93,9 +98,10 @@ def test_what_the_client_calls_its_command_is_not_asked_for_without_a_forced_one
     ],
 )
 def test_anything_else_lets_nobody_in(arguments: list[str], message: str) -> None:
-    with pytest.raises(ChainbootError) as refused:
+    with pytest.raises(RequestError) as refused:
         read_login(arguments, ADDRESS, "boot")
     assert str(refused.value) == message
+    assert refused.value.code == 2
 
 
 _WORDS = st.one_of(
@@ -119,6 +125,39 @@ def test_the_name_is_the_account_and_where_it_comes_from() -> None:
     assert login.person.remote
     local = read_login([], {}, "menu")
     assert local.person.name.startswith("menu at ")
+
+
+ME = os.getuid()
+OTHER = next(entry for entry in pwd.getpwall() if entry.pw_uid not in (0, ME))
+SUDO = {"SUDO_USER": "bob"}
+
+
+@pytest.mark.parametrize(
+    ("loginuid", "environment", "account"),
+    [
+        (f"{OTHER.pw_uid}", SUDO, OTHER.pw_name),
+        (f"{OTHER.pw_uid}\n", {}, OTHER.pw_name),
+        ("4123456789", SUDO, "user 4123456789"),
+        ("4294967295", {}, pwd.getpwuid(ME).pw_name),
+        ("", {"SUDO_USER": ""}, pwd.getpwuid(ME).pw_name),
+        (None, {}, pwd.getpwuid(ME).pw_name),
+        ("4294967295", SUDO, "bob" if ME == 0 else pwd.getpwuid(ME).pw_name),
+        (None, SUDO, "bob" if ME == 0 else pwd.getpwuid(ME).pw_name),
+        ("nonsense", SUDO, "bob" if ME == 0 else pwd.getpwuid(ME).pw_name),
+    ],
+)
+def test_the_account_is_who_logged_in_then_who_called_sudo_then_who_it_runs_as(
+    tmp_path: Path, loginuid: str | None, environment: dict[str, str], account: str
+) -> None:
+    file = tmp_path / "loginuid"
+    if loginuid is not None:
+        file.write_text(loginuid)
+    assert read_account(environment, str(file)) == account
+
+
+def test_a_hostile_account_has_a_clean_name() -> None:
+    assert read_person("x\x1b[2Jy", Role.BOOT, {}).name.startswith("x\ufffd[2Jy at ")
+    assert read_person("x\x1b[2Jy", Role.BOOT, ADDRESS).name == "x\ufffd[2Jy from 192.0.2.9"
 
 
 def test_nothing_of_the_client_s_environment_is_handed_on() -> None:

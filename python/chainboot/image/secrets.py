@@ -11,7 +11,6 @@ import errno
 import os
 import signal
 import stat
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -121,10 +120,10 @@ def _opened(initrd: Path) -> Iterator[int]:
 
 @contextmanager
 def _ended_properly() -> Iterator[None]:
-    """A link that is lost is an exception like any other: no half of a file with a key in it stays behind."""
+    """A link that is lost ends this as Ctrl-C does: no half of a file with a key in it stays behind."""
 
-    def end(number: int, _frame: object) -> None:
-        sys.exit(128 + number)
+    def end(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
 
     before = [(number, signal.signal(number, end)) for number in (signal.SIGHUP, signal.SIGTERM)]
     try:

@@ -7,23 +7,20 @@ handed on. Services are stopped before the jump: systemd does it (`systemctl kex
 
 from __future__ import annotations
 
-import fcntl
 import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chainboot.boot.candidate import Candidate, candidates, choose
 from chainboot.boot.cmdline import join
 from chainboot.boot.consoles import with_words
 from chainboot.boot.host import Host, read_host
-from chainboot.boot.kexec import perform
-from chainboot.boot.lock import try_lock
 from chainboot.boot.plan import BootPlan, make_plan
 from chainboot.boot.preflight import host_objections, host_remarks, objections
 from chainboot.boot.source import configurations
 from chainboot.boot.sysappend import read_system
+from chainboot.boot.turn import STOPPING, is_stopping, take_turn, unshaken
 from chainboot.boot.volume import Configuration
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.listing import plan_json
@@ -37,13 +34,17 @@ from chainboot.session.state import Abilities
 from chainboot.session.verbs import Answer, help_json
 from chainboot.session.visitor import ELSEWHERE, VERBS
 from chainboot.settings import RUNTIME
-from chainboot.text import clip, printable
+from chainboot.text import clip, counted, printable
 
 EXIT_LEFT = 4  # the menu was left without a choice
 
-_LOG_CELLS = 800  # logger(1) takes a KiB
+_LINE_BYTES = 700  # of a text in the journal: logger(1) takes a KiB, who and what else stands there with it
+_LABEL_CELLS = 150
 _SHORT_S = 10.0
-_GOING = "services stop now, and this connection closes; the machine answers again when the new system is up"
+_GOING = (
+    "when it is loaded, services stop and this connection closes; the machine answers again when the new system is up"
+)
+_WAITS = "the system still runs; it stops when what delays it has ended (`systemd-inhibit --list`)"
 
 
 @dataclass
@@ -51,7 +52,8 @@ class LoginShell:
     """One login. `command` does a verb that the command line has too and returns its exit code.
 
     `choose` shows the menu; `is_terminal` says whether it can be shown; `root` is where the configuration is looked
-    for, None: as `chainboot list` does. `running` is /proc/cmdline and the kernel's release.
+    for, None: as `chainboot list` does. `running` is /proc/cmdline and the kernel's release. `clock` and `sleep` are in
+    seconds.
     """
 
     person: Person
@@ -64,6 +66,8 @@ class LoginShell:
     running: Callable[[], tuple[str, str]] = running.read_running
     root: str | None = None
     runtime: str = RUNTIME
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     def parse(self, words: str | None) -> Request:
         """The request; raises `RequestError` with one sentence."""
@@ -141,73 +145,75 @@ class LoginShell:
         ]
         if not host.systemd:
             against.append("this system does not run systemd, which is what stops the services")
-        elif self._stopping():
-            against.append("this machine is shutting down already")
+        elif is_stopping(self.run):
+            against.append(STOPPING)
         if against:
             raise RefusedError(f"{candidate.entry.label} was not booted: {'; '.join(against)}")
         return make_plan(candidate, cmdline=cmdline, machine=host.machine, runtime=self.runtime, systemd=True)
-
-    def _stopping(self) -> bool:
-        """systemctl(1), is-system-running: `stopping` from the first moment of a shutdown."""
-        with suppress(ChainbootError):
-            asked = self.run(["systemctl", "is-system-running"], check=False, timeout=_SHORT_S)
-            return asked.stdout.strip() == "stopping"
-        return False
 
     def _boot(self, candidate: Candidate, cmdline: str | None) -> BootPlan:
         """Load it and let systemd go there. Raises `ChainbootError`; then nothing is loaded."""
         needed = Role.BOOT if cmdline is None else Role.EDIT
         if not self.person.role.allows(needed):  # the menu and the request have asked before
             raise RequestError(f"this login may not {needed.value}", EXIT_NOT_ALLOWED)
-        with self._alone():
-            plan = self._plan(candidate, cmdline)
-            label, who = printable(plan.label), self.person.name
-            given = "" if cmdline is None else f" with the command line: {plan.cmdline}"
-            self._log(f"{who} boots {label}{given}")
-            for line in (f"booting {label}: {plan.title} ({who})", *plan.notes, *self._remarks()):
+        plan = self._plan(candidate, cmdline)
+        label, who = printable(plan.label), self.person.name
+        # All of it before the turn begins: a terminal that takes nothing must not keep everybody else waiting.
+        for line in (f"booting {label}: {plan.title} ({who})", *plan.notes, *self._remarks(), _GOING):
+            self.say(line)
+        late: list[str] = []
+        try:
+            with unshaken(), take_turn(who, self.runtime) as turn:
+                plan = self._plan(candidate, cmdline)  # what was found may be gone, and so may the machine be
+                self._log(self._entries(candidate, cmdline, plan), late)
+                try:
+                    turn.boot(plan, self.run, late.append, lambda: self.host().kexec_loaded)
+                except Exception as error:
+                    # What `boot` raises names the entry; anything else is a defect of ours, and did not boot either.
+                    known = isinstance(error, ChainbootError)
+                    why = str(error) if known else f"{label} was not booted: {type(error).__name__}"
+                    self._log([clip(why, _LINE_BYTES)], late)
+                    raise
+                if not turn.hand_over(self.run, clock=self.clock, sleep=self.sleep):
+                    late.append(_WAITS)
+        finally:
+            for line in late:
                 self.say(line)
-            # Said before, because a terminal that takes nothing must not keep the machine half on its way.
-            self.say(_GOING)
-            try:
-                with _unshaken():
-                    perform(plan, self.run, self.say)
-            except ChainbootError as error:
-                self._log(f"{label} was not booted: {error.message}")
-                raise
-            return plan
+        return plan
+
+    def _entries(self, candidate: Candidate, cmdline: str | None, plan: BootPlan) -> list[str]:
+        """What the journal is to say: who boots what, and every word of their own, however long and in however many
+        lines.
+        """
+        first = f"{self.person.name} boots {_short(plan.label)}"
+        if cmdline is None:
+            return [first]
+        usual = f"{candidate.boot_cmdline} "
+        added = plan.cmdline.startswith(usual)
+        what = "added words" if added else "command line"
+        parts = _pieces(printable(plan.cmdline[len(usual) :] if added else plan.cmdline))
+        return [
+            f"{first} with {'words added' if added else 'a command line of their own'} ({counted(len(parts), 'line')})",
+            *(f"{self.person.name}: {what} {number}/{len(parts)}: {part}" for number, part in enumerate(parts, 1)),
+        ]
 
     def _remarks(self) -> tuple[str, ...]:
         if not self.host().kexec_loaded:
             return ()
         return ("a kernel was loaded already, for the next restart; this one takes its place",)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One boots at a time; the next one is told who does."""
-        try:
-            os.makedirs(self.runtime, mode=0o700, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(f"{self.runtime}/login-shell", flags, 0o600)
-        except OSError as error:
-            raise RefusedError(f"{self.runtime} cannot be used: {(error.strerror or str(error)).lower()}") from error
-        try:
-            if not try_lock(descriptor, fcntl.LOCK_EX):
-                who = printable(os.pread(descriptor, 1000, 0).decode("utf-8", "replace")) or "somebody else"
-                raise RefusedError(f"{who} boots this machine right now")
-            with suppress(OSError):  # no room for a name is no reason not to boot
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, self.person.name.encode("utf-8", "replace"), 0)
-            yield
-        finally:
-            os.close(descriptor)
+    def _log(self, lines: Sequence[str], late: list[str]) -> None:
+        """Lines of the journal, or of syslog: the file of the first stage would not survive the boot.
 
-    def _log(self, text: str) -> None:
-        """A line of the journal, or of syslog: the file of the first stage would not survive the boot."""
-        line = clip(printable(text), _LOG_CELLS)
-        try:
-            self.run(["logger", "-t", "chainboot", "-p", "auth.notice", "--", line], check=True, timeout=_SHORT_S)
-        except ChainbootError as error:
-            self.say(f"the journal does not have this: {error.message}")
+        `late` gets what is to be said of it afterwards. The first line that is not taken is the last one tried.
+        """
+        for line in lines:
+            argv = ["logger", "-t", "chainboot", "-p", "auth.notice", "--", printable(line)]
+            try:
+                self.run(argv, check=True, timeout=_SHORT_S)
+            except ChainbootError as error:
+                late.append(f"the journal does not have this: {error.message}")
+                return
 
     def _status(self) -> Answer:
         _, among = self._find()
@@ -217,15 +223,18 @@ class LoginShell:
         return Answer(running.running_text(status), running.running_json(status))
 
 
-@contextmanager
-def _unshaken() -> Iterator[None]:
-    """A connection that is lost, or a key, does not end this half way: what is loaded would turn a restart into a boot
-    of it.
+def _short(label: str) -> str:
+    return clip(label, _LABEL_CELLS)
+
+
+def _pieces(text: str) -> list[str]:
+    """`text` in pieces of at most `_LINE_BYTES` bytes of UTF-8, cut behind a blank where there is one: nothing is lost,
+    and no word is hidden by a cut in its middle.
     """
-    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+    pieces: list[str] = []
+    while len(text.encode()) > _LINE_BYTES:
+        fits = text.encode()[:_LINE_BYTES].decode(errors="ignore")
+        cut = fits.rfind(" ") + 1 or len(fits)
+        pieces.append(text[:cut])
+        text = text[cut:]
+    return [*pieces, text]

@@ -4,15 +4,15 @@ can choose them. Does nothing of it; see `login_shell`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
-from chainboot.errors import ChainbootError
 from chainboot.remote.key_options import OptionError, forced_role
 from chainboot.remote.role import Role, least, parse_role
 from chainboot.session.person import Person, console_name, over_ssh
 from chainboot.session.request import VERBS as FIRST_STAGE_VERBS
-from chainboot.session.request import Verb
+from chainboot.session.request import RequestError, Verb
 from chainboot.text import clip, printable
 
 VERBS = (
@@ -39,6 +39,8 @@ ELSEWHERE = {
 _PATH = "/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KEPT = ("TERM",)
 
+_NOBODY = 0xFFFFFFFF
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -53,7 +55,7 @@ def read_login(arguments: Sequence[str], environment: Mapping[str, str], account
     (`-cWORDS` is the same).
 
     `--role` says what anyone may do at most; of several the least counts. Words that are a key's forced command,
-    `chainboot login --role ROLE`, narrow that, and then the request is SSH_ORIGINAL_COMMAND. Raises `ChainbootError`.
+    `chainboot login --role ROLE`, narrow that, and then the request is SSH_ORIGINAL_COMMAND. Raises `RequestError`.
     """
     role = Role.ADMIN
     given: list[str] = []
@@ -66,23 +68,52 @@ def read_login(arguments: Sequence[str], environment: Mapping[str, str], account
         elif word.startswith("-c") and words is None:
             words = word[2:] or next(rest, "")
         else:
-            raise ChainbootError(f"a login shell takes nothing but -c WORDS, not {clip(word, 60) or 'an empty word'}")
+            raise _misused(f"a login shell takes nothing but -c WORDS, not {clip(word, 60) or 'an empty word'}")
     for name in given or [Role.BOOT.value]:
         known = parse_role(name)
         if known is None:
-            raise ChainbootError(f"--role {clip(name, 60)!r} is none of {', '.join(each.value for each in Role)}")
+            raise _misused(f"--role {clip(name, 60)!r} is none of {', '.join(each.value for each in Role)}")
         role = least(role, known)
     try:
         forced = forced_role(words or "")
     except OptionError as error:
-        raise ChainbootError(f"the forced command of this key makes no sense: {error}") from error
+        raise _misused(f"the forced command of this key makes no sense: {error}") from error
     if forced is not None:
         role = least(role, forced)
         words = environment.get("SSH_ORIGINAL_COMMAND", "")
-    return Login(_person(account, role, environment), words if words and words.strip() else None)
+    return Login(read_person(account, role, environment), words if words and words.strip() else None)
 
 
-def _person(account: str, role: Role, environment: Mapping[str, str]) -> Person:
+def _misused(message: str) -> RequestError:
+    return RequestError(message, 2)
+
+
+def read_account(environment: Mapping[str, str], loginuid: str = "/proc/self/loginuid") -> str:
+    """The user who logged in, whoever this process runs as now.
+
+    Kernel Documentation/ABI/stable/procfs-audit_loginuid: `loginuid` is set at the login and handed on; -1 is nobody.
+    Where nobody has set it, a process of root's believes sudo(8).
+    """
+    import pwd  # late: the first stage has no such module
+
+    try:
+        with open(loginuid, encoding="ascii") as file:
+            user = int(file.read())
+    except (OSError, ValueError):
+        user = _NOBODY
+    if user == _NOBODY:
+        told = environment.get("SUDO_USER", "")
+        if told and os.getuid() == 0:
+            return told
+        user = os.getuid()
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
+
+
+def read_person(account: str, role: Role, environment: Mapping[str, str]) -> Person:
+    """Somebody with this `account`, at the address that the SSH server tells or at a terminal."""
     if environment.get("SSH_CONNECTION", "").split():
         return over_ssh(role, account, environment)
     return Person(f"{clip(printable(account), 60)} at {printable(console_name())}", role, remote=True)
