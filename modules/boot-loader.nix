@@ -1,4 +1,5 @@
-# What happens after NixOS has written extlinux.conf: it is checked, and the first stage is installed where asked for.
+# What happens after NixOS has written extlinux.conf: it is checked, and the first stage is written and installed where
+# asked for.
 # Knows nothing of how that file is written: NixOS's own program does it, as before.
 {
   config,
@@ -14,7 +15,8 @@ let
   inherit (config.boot.loader) generic-extlinux-compatible;
 
   zipl = firstStage.enable && firstStage.install == "zipl";
-  wraps = cfg.enable && generic-extlinux-compatible.enable && (check.enable || zipl);
+  writes = firstStage.enable && firstStage.directory != null;
+  wraps = cfg.enable && generic-extlinux-compatible.enable && (check.enable || zipl || writes);
 
   # system.build.installBootLoader takes one definition. Ours takes its place and runs it, so it is looked up among the
   # definitions: whatever is no override (mkForce, mkDefault) is a boot loader's own. Not populateCmd: that one is for
@@ -50,7 +52,8 @@ let
       VOLUMES=${lib.escapeShellArg (lib.concatStringsSep "\n" volumes)}
       ON_PROBLEM=${if check.enable then check.onProblem else "ignore"}
       LOADER=${if zipl then "zipl" else ""}
-      FIRST_STAGE=${lib.optionalString zipl "${config.system.build.chainbootFirstStage.writer}/bin/chainboot-first-stage"}
+      DIRECTORY=${lib.optionalString writes (lib.escapeShellArg firstStage.directory)}
+      FIRST_STAGE=${lib.optionalString (zipl || writes) "${config.system.build.chainbootFirstStage.writer}/bin/chainboot-first-stage"}
       GC_ROOTS=/nix/var/nix/gcroots
       SCRATCH=/run
       ${builtins.readFile ./install-boot-loader.sh}'';
@@ -95,8 +98,21 @@ in
         example = "zipl";
         description = ''
           Which boot loader gets the first stage, each time NixOS has written its boot configuration. `none` leaves that
-          to you: `chainboot-first-stage DIRECTORY` writes kernel, initrd and command line for any loader. `zipl` is for
-          IBM Z. A unified kernel image for UEFI (`uki`) is to come.
+          to you: `chainboot-first-stage DIRECTORY` writes kernel, initrd and command line for any loader. What it has
+          written stays as it is until it is run again: a key that was taken away still opens that first stage. Set
+          {option}`boot.chainboot.firstStage.directory`, and it is written by itself. `zipl` is for IBM Z. A unified
+          kernel image for UEFI (`uki`) is to come.
+        '';
+      };
+
+      directory = lib.mkOption {
+        type = types.nullOr (types.strMatching "/[^\n]+");
+        default = null;
+        example = "/boot/chainboot-first-stage";
+        description = ''
+          A directory of its own on the machine, in which the first stage is written each time NixOS has written its boot
+          configuration, as `chainboot-first-stage` does it. It is made if it is not there. Whatever loader the machine
+          has can start it from there; it may stand beside `install = "zipl"`.
         '';
       };
 

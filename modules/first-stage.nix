@@ -25,6 +25,11 @@ let
     lib.concatMapStrings toString (lib.take 1 cfg.ssh.hostKeys)
   );
 
+  # What was found on this machine when NixOS was installed. Some of it is built into the kernel, or left out of it.
+  optionalKernelModules = lib.unique (
+    config.boot.initrd.availableKernelModules ++ config.boot.initrd.kernelModules
+  );
+
   # Run as root on the machine: a private key is added there, from its path, so that it is never in the Nix store.
   writer = pkgs.writeTextFile {
     name = "chainboot-first-stage";
@@ -32,7 +37,12 @@ let
     destination = "/bin/chainboot-first-stage";
     text = ''
       #!${pkgs.runtimeShell}
-      PATH=${lib.makeBinPath [ pkgs.coreutils ]}
+      PATH=${
+        lib.makeBinPath [
+          pkgs.coreutils
+          pkgs.diffutils
+        ]
+      }
       CHAINBOOT=${cfg.package}/bin/chainboot
       KERNEL=${firstStage.image.kernelFile}
       CONFIG=${lib.escapeShellArg (firstStage.image.kernel.configfile or "")}
@@ -86,10 +96,13 @@ in
         if hostPlatform.isS390x then
           pkgs.linuxPackagesFor (pkgs.callPackage ../python/kernel.nix { })
         else
-          pkgs.linuxPackages;
-      defaultText = lib.literalMD "`pkgs.linuxPackages`; for s390x a kernel made from {file}`python/kernel.nix`";
-      example = lib.literalExpression "pkgs.linuxPackages_latest";
-      description = "Where the kernel of the first stage comes from. It needs kexec, and modules for the machine's disks.";
+          config.boot.kernelPackages;
+      defaultText = lib.literalMD "`config.boot.kernelPackages`; for s390x a kernel made from {file}`python/kernel.nix`";
+      example = lib.literalExpression "pkgs.linuxPackages";
+      description = ''
+        Where the kernel of the first stage comes from. It needs kexec, and modules for the machine's disks. The running
+        system's is the one that is known to run on this machine.
+      '';
     };
 
     kernelParams = lib.mkOption {
@@ -106,7 +119,11 @@ in
         "mlx5_core"
         "ahci"
       ];
-      description = "Kernel modules that the first stage needs beyond the usual ones. A missing one stops the build.";
+      description = ''
+        Kernel modules that the first stage needs beyond the usual ones. A missing one stops the build. Those of
+        {option}`boot.initrd.availableKernelModules` and {option}`boot.initrd.kernelModules`, which
+        {file}`hardware-configuration.nix` lists, are in it too, as far as the kernel has them.
+      '';
     };
 
     consoles = lib.mkOption {
@@ -137,8 +154,9 @@ in
         inherit (firstStage.kernelPackages) kernel;
         settingsFile = format.generate "chainboot.conf" cfg.settings;
         authorizedKeys = lib.optionals cfg.ssh.enable cfg.ssh.lines;
-        authorizedKeyFiles = lib.optionals cfg.ssh.enable cfg.ssh.authorizedKeyFiles;
+        authorizedKeyFiles = lib.optionals cfg.ssh.enable (lib.unique cfg.ssh.authorizedKeyFiles);
         kernelModules = firstStage.availableKernelModules;
+        inherit optionalKernelModules;
         extraFiles = lib.mapAttrs (_: lib.filterAttrs (_: value: value != null)) firstStage.extraFiles;
       };
       defaultText = lib.literalMD "made from the other options by {file}`python/initrd.nix`";

@@ -3,7 +3,8 @@
 #
 # $1 is the system that becomes the default. Given: boot_loader (a function), CHAINBOOT, PROGRAMS (a PATH), VOLUMES
 # (directories, one in a line), ON_PROBLEM (warn, fail or ignore), LOADER (zipl or empty), FIRST_STAGE (a program that
-# writes it into a directory), GC_ROOTS, SCRATCH (a directory in memory). Exit code: the boot loader's; 1 where check or install failed it.
+# writes it into a directory), DIRECTORY (where it is to be written for another loader, or empty), GC_ROOTS, SCRATCH (a
+# directory in memory). Exit code: the boot loader's; 1 where check or install failed it.
 set -u
 
 say() { printf 'chainboot: %s\n' "$*" >&2; }
@@ -74,15 +75,28 @@ VOLUMES
 
 if [ "$problem" = 1 ] && [ "$ON_PROBLEM" = fail ]; then
 	say "boot.chainboot.check.onProblem is \"fail\", so this is an error; \"warn\" goes on."
+	say "The new configuration is written already and is the default of the next boot. The first stage is as it was."
 	exit 1
+fi
+
+failed=0
+if [ -n "$DIRECTORY" ]; then
+	# It may hold a host key. One that is there already keeps its mode: it is the owner's business. Those above it get
+	# the usual one.
+	# shellcheck disable=SC2174
+	if ! mkdir -m 0700 -p -- "$DIRECTORY" || ! "$FIRST_STAGE" "$DIRECTORY" >&2; then
+		say "the first stage in $DIRECTORY (boot.chainboot.firstStage.directory) was not renewed: a key or a setting that"
+		say "was taken away is still in it. Mend what the lines above name and run 'nixos-rebuild boot' again."
+		failed=1
+	fi
 fi
 
 if [ "$LOADER" = zipl ]; then
 	system=$(readlink -f -- "$1")
 	if ! install_zipl "$system" "$first"; then
-		say "the first stage was not installed; what the machine starts is what it started before."
-		say "Mend what the lines above name and run 'nixos-rebuild boot' again."
-		exit 1
+		say "the first stage was not installed to its end: the machine starts the one of before or the new one, and both"
+		say "are whole. Mend what the lines above name and run 'nixos-rebuild boot' again."
+		failed=1
 	fi
 fi
-exit 0
+exit "$failed"

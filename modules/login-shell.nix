@@ -14,6 +14,12 @@ let
   inherit (config.security) sudo;
   sudo-rs = config.security.sudo-rs or { enable = false; };
 
+  roles = [
+    "view"
+    "boot"
+    "edit"
+  ];
+
   # What sshd says of the client, and the kind of terminal. Nothing else of the user's environment reaches root.
   kept = [
     "SSH_CONNECTION"
@@ -54,7 +60,26 @@ let
     "sk-"
   ];
 
-  # No forwarding, no file transfer, whatever sshd is configured to allow. A key with options of its own keeps them.
+  # Every other option could bring forwarding back, or, as another command, keep the files of the machine open.
+  isTaken =
+    key:
+    isBare key
+    || lib.any (
+      role:
+      let
+        forced = ''command="chainboot login --role ${role}" '';
+      in
+      lib.hasPrefix forced key && isBare (lib.removePrefix forced key)
+    ) roles;
+
+  refused = lib.filter (key: !isTaken key) loginShell.authorizedKeys;
+
+  # By its primary group, by his own list or by that of the group, which NixOS makes one.
+  inWheel =
+    config.users.users.${loginShell.user}.group == "wheel"
+    || lib.elem loginShell.user config.users.groups.wheel.members;
+
+  # No forwarding, no file transfer, whatever sshd is configured to allow.
   restricted =
     key:
     if isBare key then
@@ -92,15 +117,14 @@ in
       type = types.strMatching "[a-z_][a-z0-9_-]{0,30}";
       default = "boot";
       example = "operator";
-      description = "The name of that user. It is made if no other module has it.";
+      description = ''
+        The name of that user. It is made if no other module has it. Of one that is there the shell is replaced: it has
+        the menu and no other, so it can be neither root nor a member of the group wheel.
+      '';
     };
 
     role = lib.mkOption {
-      type = types.enum [
-        "view"
-        "boot"
-        "edit"
-      ];
+      type = types.enum roles;
       default = "boot";
       example = "view";
       description = ''
@@ -119,7 +143,8 @@ in
       ];
       description = ''
         Keys that may log in as that user, over the SSH of the running system. They get the menu and nothing else: no
-        forwarding and no file transfer.
+        forwarding and no file transfer. In front of a key may stand exactly
+        `command="chainboot login --role ROLE"`, with `view`, `boot` or `edit`; no other option is taken.
       '';
     };
 
@@ -146,7 +171,7 @@ in
             assertion =
               !(sudo.enable && sudo.execWheelOnly) && !(sudo-rs.enable && sudo-rs.execWheelOnly or false);
             message = ''
-              boot.chainboot.loginShell needs sudo for the user ${loginShell.user}, who is not in the group wheel.
+              boot.chainboot.loginShell needs sudo for the user ${loginShell.user}, who cannot be in the group wheel.
               Set security.${if sudo.enable then "sudo" else "sudo-rs"}.execWheelOnly = false;
             '';
           }
@@ -163,6 +188,21 @@ in
             message = ''
               boot.chainboot.loginShell.user cannot be root: root would have no other shell to log in with.
               Choose another name; the program behind it runs as root anyway.
+            '';
+          }
+          {
+            assertion = !inWheel;
+            message = ''
+              boot.chainboot.loginShell.user is ${loginShell.user}, who is in the group wheel and would lose the shell:
+              the menu takes its place. Choose another name, such as "boot", for a user who is not in wheel.
+            '';
+          }
+          {
+            assertion = refused == [ ];
+            message = ''
+              boot.chainboot.loginShell.authorizedKeys takes keys without options, or with exactly
+              command="chainboot login --role ROLE" and a blank before it, ROLE one of ${lib.concatStringsSep ", " roles}:
+              ${lib.concatStringsSep "\n" refused}
             '';
           }
         ];

@@ -37,6 +37,35 @@ let
   # The same key twice would be two answers to what it may do: its base64 is what counts, not its comment.
   blob = key: lib.findFirst (word: lib.hasPrefix "AAAA" word) key (lib.splitString " " key);
 
+  # Root's keys may come from several modules, and sshd takes the first line of a key, too.
+  once = lib.foldl' (
+    kept: key: if lib.any (other: blob other == blob key) kept then kept else kept ++ [ key ]
+  ) [ ];
+
+  # What the first stage can keep of the options in front of a key; chainboot/remote/key_options.py has the last word,
+  # at build. In small letters, as names of options may be written in any.
+  options =
+    let
+      blank = "[[:space:]]+";
+      role = "--role(=|${blank})(${lib.concatStringsSep "|" (lib.attrNames roles)})";
+      number = "--key(=|${blank})[0-9]+";
+      program = "(/usr/bin/)?chainboot${blank}login(${blank}${number})?${blank}${role}(${blank}${number})?";
+      session = "/usr/sbin/ssh-session${blank}[a-z]+${blank}[0-9]+";
+      command = "command=\"[[:space:]]*(${program}|${session})[[:space:]]*\"";
+      plain = "restrict|pty|no-pty|no-touch-required|(no-)?(port|agent|x11)-forwarding|(no-)?user-rc";
+      one = "(${plain}|${command})";
+    in
+    "${one}(,${one})*";
+
+  # Lines of authorized_keys without a key are none of ours.
+  isTaken =
+    key:
+    isBare key
+    || builtins.match "[[:space:]]*(#.*)?" key != null
+    || builtins.match "[[:space:]]*((${options})[[:space:]]+)?(ssh|ecdsa|sk)-.*" (lib.toLower key) != null;
+
+  refused = lib.filter (key: !isTaken key) ssh.authorizedKeys;
+
   twice =
     let
       all = map blob (roleKeys ++ ssh.authorizedKeys);
@@ -112,7 +141,8 @@ in
       example = [ "ssh-ed25519 AAAAC3NzaCetcetera/etceteraJZMfk3QPfQ foo@bar" ];
       description = ''
         Keys that may log in to the first stage. One without a forced command has the role of the setting `ssh_role`,
-        which is `admin` unless set.
+        which is `admin` unless set. Of a key that is there twice the first line counts. A key whose options cannot be
+        kept, such as `from=` or another program's `command=`, is refused.
       '';
     };
 
@@ -138,7 +168,7 @@ in
       type = types.listOf types.str;
       internal = true;
       readOnly = true;
-      default = roleLines ++ ssh.authorizedKeys;
+      default = roleLines ++ once ssh.authorizedKeys;
       description = "All keys that are given here, as lines of authorized_keys.";
     };
   };
@@ -186,6 +216,15 @@ in
         message = ''
           boot.chainboot.ssh.roles takes keys without options, which begin with their kind, such as ssh-ed25519:
           ${lib.concatStringsSep "\n" (lib.filter (key: !isBare key) roleKeys)}
+        '';
+      }
+      {
+        assertion = refused == [ ];
+        message = ''
+          The first stage cannot keep the options of these keys, which may be root's, and would not take the keys:
+          ${lib.concatStringsSep "\n" refused}
+          Set boot.chainboot.ssh.authorizedKeys to the keys that may log in, without options or with
+          command="chainboot login --role view" (or boot, edit, admin).
         '';
       }
       {

@@ -62,8 +62,14 @@ fill_in() {
 	[ "$(grep -c 'shellcheck-absent\|shellcheck = shellcheck-minimal' "$all")" = 2 ]
 }
 
+release() { # release TREE
+	cat "$1/.version" 2>/dev/null || cat "$1/lib/.version"
+}
+
 nixpkgs() { # the tree in the store, once: every command would hash 40,000 files again
-	of="$tree, shellcheck left out where it must be"
+	# A tree that was updated is another one, at the same path.
+	of="$tree, release $(release "$tree"), $(git -C "$tree" rev-parse HEAD 2>/dev/null || echo no git),\
+ $(stat -c '%s bytes of %Y' "$tree/pkgs/top-level/all-packages.nix"), shellcheck left out where it must be"
 	if [ "$(cat "$build/nixpkgs.of" 2>/dev/null)" = "$of" ] && nix path-info "$(cat "$build/nixpkgs")" >/dev/null 2>&1; then
 		say "$(cat "$build/nixpkgs"), as before"
 		return
@@ -96,23 +102,23 @@ options() { # docs/nixos-options.md is what the options say
 	say "$(grep -c '^## ' docs/nixos-options.md) options, as in docs/nixos-options.md"
 }
 
-readme() { # README.md's NixOS part, word for word, as a function of `chainboot`
-	printf 'chainboot:\n' >"$build/readme.nix"
-	awk '/^## / { part = $0 } part == "## NixOS" && /^```/ { inside = !inside && $0 == "```nix"; next }
-		part == "## NixOS" && inside && !done { print } part != "## NixOS" && seen { done = 1 }' README.md >>"$build/readme.nix"
-	[ "$(wc -l <"$build/readme.nix")" -gt 3 ]
+shown() { # shown FILE PART ARGUMENTS: the first Nix code of a part of a document, word for word, as a function
+	printf '%s:\n' "$3"
+	awk -v wanted="## $2" '/^## / { part = $0 } /^```/ && inside { exit }
+		part == wanted && $0 == "```nix" { inside = 1; next } inside { print; found = 1 } END { exit !found }' "$1"
 }
 
 systems() {
-	readme
+	shown README.md NixOS chainboot >"$build/readme.nix"
 	evaluate systems --arg readme "$build/readme.nix" >"$build/systems.json"
 	"$python" -m json.tool "$build/systems.json"
 	say "$("$python" -c 'import json, sys; print(", ".join(json.load(open(sys.argv[1]))))' "$build/systems.json") have a drvPath"
 }
 
-cases() { # cases FILE: a list of name, expected and got
-	evaluate "$1" >"$build/$1.json"
-	"$python" - "$build/$1.json" <<'PYTHON'
+cases() { # cases FILE [ARGUMENT ...]: a list of name, expected and got
+	file=$1
+	evaluate "$@" >"$build/$file.json"
+	"$python" - "$build/$file.json" <<'PYTHON'
 import json, sys
 
 cases = json.load(open(sys.argv[1]))
@@ -124,6 +130,11 @@ for case in cases:
 print(f"{len(cases) - len(wrong)} of {len(cases)} as expected")
 sys.exit(bool(wrong))
 PYTHON
+}
+
+effects() {
+	shown docs/nixos.md "Without the module" "{ chainboot, nixpkgs }" >"$build/document.nix"
+	cases effects --arg document "$build/document.nix"
 }
 
 builder() { # NixOS's own writer of extlinux.conf
@@ -156,17 +167,17 @@ driver() { # nixpkgs' own test driver over our images
 	CHAINBOOT_NIXPKGS=$tree vm-tests/nixos-driver-check
 }
 
-say "nixpkgs tree: $tree, release $(cat "$tree/.version" 2>/dev/null || cat "$tree/lib/.version"); $(nix --version)"
 step nixpkgs nixpkgs
 [ -z "$failed" ] || exit 1
 np=$(cat "$build/nixpkgs")
+say "nixpkgs tree: $tree, release $(release "$np"); $(nix --version)"
 
 [ $# -gt 0 ] || set -- options systems effects refusals builder flake packages checks driver
 checkout
 for wanted; do
 	case $wanted in
-	options | systems | builder | flake | driver) step "$wanted" "$wanted" ;;
-	refusals | effects) step "$wanted" cases "$wanted" ;;
+	options | systems | effects | builder | flake | driver) step "$wanted" "$wanted" ;;
+	refusals) step "$wanted" cases "$wanted" ;;
 	packages | checks) step "$wanted" drv_paths "$wanted" ;;
 	*)
 		say "tests/nix/rich.sh: there is no step $wanted" >&2

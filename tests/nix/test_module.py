@@ -88,6 +88,7 @@ def install_boot_loader(place: Place, system: str = "system-1", **variables: str
         "VOLUMES": "/boot",
         "ON_PROBLEM": "warn",
         "LOADER": "",
+        "DIRECTORY": "",
         "FIRST_STAGE": "",
         "GC_ROOTS": place.root / "gcroots",
         "SCRATCH": place.root,
@@ -133,7 +134,11 @@ class TestInstallBootLoader:
         place.program("chainboot", BROKEN, code=2)
         result = install_boot_loader(place, ON_PROBLEM="fail")
         assert result.returncode == 1
-        assert result.stderr.endswith('check.onProblem is "fail", so this is an error; "warn" goes on.\n')
+        assert result.stderr.endswith(
+            'check.onProblem is "fail", so this is an error; "warn" goes on.\n'
+            "chainboot: The new configuration is written already and is the default of the next boot. The first stage "
+            "is as it was.\n"
+        )
 
     @pytest.mark.parametrize(
         ("said", "code"),
@@ -186,7 +191,34 @@ def zipl(place: Place, system: str = "system-1", **variables: str | Path) -> Res
         place.program(
             "writer", 'for name in kernel initrd; do : >"$1/$name"; done; echo console=ttysclp0 >"$1/cmdline"'
         )
-    return install_boot_loader(place, system, LOADER="zipl", FIRST_STAGE=writer, **variables)
+    return install_boot_loader(place, system, LOADER="zipl", **{"FIRST_STAGE": writer, **variables})
+
+
+class TestDirectory:
+    def test_the_first_stage_is_written_into_a_new_directory_for_root(self, place: Place) -> None:
+        directory = place.root / "boot" / "first stage"
+        writer = place.program("writer", 'echo written; : >"$1/kernel"')
+        result = install_boot_loader(place, DIRECTORY=directory, FIRST_STAGE=writer)
+        assert (result.returncode, result.stdout) == (0, "")
+        assert place.calls()[1:] == ["chainboot check /boot", "writer ROOT/boot/first stage"]
+        assert directory.stat().st_mode & 0o777 == 0o700
+        assert install_boot_loader(place, DIRECTORY=directory, FIRST_STAGE=writer).returncode == 0
+
+    @pytest.mark.parametrize("code", [0, 1])
+    def test_a_failure_is_one_and_zipl_gets_its_own(self, place: Place, code: int) -> None:
+        body = 'case $1 in */boot) exit 1 ;; esac; for name in kernel initrd cmdline; do echo >"$1/$name"; done'
+        writer = place.program("writer", body, code=code)
+        result = zipl(place, DIRECTORY=place.root / "boot", FIRST_STAGE=writer)
+        assert result.returncode == 1
+        assert (
+            f"in {place.root}/boot (boot.chainboot.firstStage.directory) was not renewed: a key or a" in result.stderr
+        )
+        assert len([call for call in place.calls() if " install " in call]) == 1 - code
+
+    def test_nothing_is_written_after_a_check_that_failed(self, place: Place) -> None:
+        place.program("chainboot", BROKEN, code=2)
+        assert install_boot_loader(place, DIRECTORY=place.root / "boot", ON_PROBLEM="fail").returncode == 1
+        assert not (place.root / "boot").exists()
 
 
 class TestZipl:
@@ -222,7 +254,11 @@ class TestZipl:
         result = zipl(place, "system-2")
         assert result.returncode == 1
         assert set(self.roots(place).values()) == {"system-1", "system-2"}
-        assert "the first stage was not installed; what the machine starts is what it started before" in result.stderr
+        assert result.stderr.endswith(
+            "chainboot: the first stage was not installed to its end: the machine starts the one of before or the new "
+            "one, and both\n"
+            "chainboot: are whole. Mend what the lines above name and run 'nixos-rebuild boot' again.\n"
+        )
 
     def test_a_first_stage_that_cannot_be_written_installs_nothing(self, place: Place) -> None:
         place.program("writer", code=1)
@@ -242,13 +278,22 @@ class TestZipl:
         assert self.roots(place) == {"chainboot-skip-system-1": "system-1"}
 
 
+FIRST = {
+    "kernel": "bzImage\n",
+    "config-6.6.60": "config\n",
+    "initrd": "store-initrd\n",
+    "cmdline": 'console=tty0 dyndbg="file a +p"\n',
+}
+OTHER = {"kernel": "other-kernel\n", "config-6.12.1": "config\n", "initrd": "other-initrd\n", "cmdline": "other\n"}
+
+
 class TestWriteFirstStage:
     def write(self, place: Place, *arguments: str, **variables: str) -> Result:
         for name in ("bzImage", "config", "store-initrd"):
             (place.root / name).write_text(f"{name}\n")
             (place.root / name).chmod(0o444)
         (place.root / "target").mkdir(exist_ok=True)
-        given = {
+        given: dict[str, str | Path] = {
             "CHAINBOOT": place.program("chainboot", 'while [ "$1" != --output ]; do shift; done; echo with key >"$2"'),
             "KERNEL": place.root / "bzImage",
             "CONFIG": place.root / "config",
@@ -256,21 +301,31 @@ class TestWriteFirstStage:
             "INITRD": place.root / "store-initrd",
             "CMDLINE": 'console=tty0 dyndbg="file a +p"',
             "HOST_KEY": "",
+            "PATH": os.environ["PATH"],
             **variables,
         }
         return place.run("write-first-stage.sh", given, *(arguments or [str(place.root / "target")]))
 
-    def files(self, place: Place) -> dict[str, str]:
-        return {path.name: path.read_text() for path in (place.root / "target").iterdir()}
+    def files(self, place: Place, inside: str = ".") -> dict[str, str]:
+        return {path.name: path.read_text() for path in (place.root / "target" / inside).iterdir() if path.is_file()}
+
+    def other(self, place: Place, **variables: str) -> Result:
+        """A second first stage: another kernel of another release, another initrd and command line."""
+        for name in ("other-kernel", "other-initrd"):
+            (place.root / name).write_text(f"{name}\n")
+        given = {"KERNEL": str(place.root / "other-kernel"), "INITRD": str(place.root / "other-initrd")}
+        return self.write(place, **{**given, "RELEASE": "6.12.1", "CMDLINE": "other", **variables})
+
+    def with_mv(self, place: Place, body: str) -> str:
+        """A PATH with a made-up mv in front of it."""
+        programs = Place(place.root / "programs")
+        programs.root.mkdir()
+        programs.program("mv", body)
+        return f"{programs.root}:{os.environ['PATH']}"
 
     def test_it_writes_what_a_loader_needs(self, place: Place) -> None:
         assert self.write(place).returncode == 0
-        assert self.files(place) == {
-            "kernel": "bzImage\n",
-            "config-6.6.60": "config\n",
-            "initrd": "store-initrd\n",
-            "cmdline": 'console=tty0 dyndbg="file a +p"\n',
-        }
+        assert self.files(place) == FIRST
         assert {path.stat().st_mode & 0o777 for path in (place.root / "target").iterdir()} == {0o600}
 
     def test_what_a_power_cut_left_of_an_initrd_goes(self, place: Place) -> None:
@@ -284,6 +339,81 @@ class TestWriteFirstStage:
         assert sorted(self.files(place)) == ["cmdline", "initrd", "kernel"]
         assert self.write(place, CMDLINE="new").returncode == 0
         assert self.files(place)["cmdline"] == "new\n"
+
+    def test_what_was_there_before_is_kept_whole_and_its_configuration_goes(self, place: Place) -> None:
+        self.write(place)
+        assert self.other(place).returncode == 0
+        assert self.files(place) == OTHER
+        assert self.files(place, "previous") == FIRST
+        assert self.other(place, CMDLINE="third").returncode == 0
+        assert self.files(place, "previous") == OTHER
+        mode = (place.root / "target" / "previous").stat().st_mode
+        assert mode & 0o777 == 0o700
+
+    def test_the_first_time_there_is_no_previous_one(self, place: Place) -> None:
+        self.write(place)
+        assert sorted(path.name for path in (place.root / "target").iterdir()) == sorted(FIRST)
+
+    def test_what_has_not_changed_is_left_as_it_is(self, place: Place) -> None:
+        self.write(place)
+        self.other(place)
+        target = place.root / "target"
+        before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in target.rglob("*")}
+        result = self.other(place)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.endswith("target has this first stage already; nothing was changed\n")
+        assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in target.rglob("*")} == before
+
+    def test_who_is_killed_between_two_renames_has_the_previous_one(self, place: Place) -> None:
+        self.write(place)
+        path = self.with_mv(place, '/bin/mv "$@"; case "$*" in *kernel.new*) kill -9 $PPID ;; esac')
+        assert self.other(place, PATH=path).returncode == -9
+        assert self.files(place)["kernel"] == "other-kernel\n"
+        assert self.files(place)["initrd"] == "store-initrd\n"
+        assert self.files(place, "previous") == FIRST
+        # What is half of each never becomes the previous one, and the next run ends it.
+        assert self.other(place).returncode == 0
+        assert self.files(place) == OTHER
+        assert self.files(place, "previous") == FIRST
+
+    def test_who_is_killed_after_the_last_rename_is_tidied_up(self, place: Place) -> None:
+        self.write(place)
+        path = self.with_mv(place, '/bin/mv "$@"; case "$*" in *config-6.12.1.new*) kill -9 $PPID ;; esac')
+        assert self.other(place, PATH=path).returncode == -9
+        assert self.files(place).keys() == OTHER.keys() | {"config-6.6.60", ".switching"}
+        assert self.other(place).returncode == 0
+        assert self.files(place) == OTHER
+        assert self.files(place, "previous") == FIRST
+
+    @pytest.mark.parametrize("signal", ["HUP", "INT", "TERM"])
+    def test_a_signal_between_two_renames_is_held(self, place: Place, signal: str) -> None:
+        self.write(place)
+        path = self.with_mv(place, f'/bin/mv "$@"; kill -{signal} $PPID')
+        assert self.other(place, PATH=path).returncode == 0
+        assert self.files(place) == OTHER
+        assert self.files(place, "previous") == FIRST
+
+    def test_a_rename_that_fails_says_which_one_is_whole_and_keeps_the_new_files(self, place: Place) -> None:
+        self.write(place)
+        path = self.with_mv(place, 'case "$*" in *initrd.new*) exit 1 ;; esac; /bin/mv "$@"')
+        result = self.other(place, PATH=path)
+        assert result.returncode == 1
+        target = place.root / "target"
+        assert result.stderr == (
+            f"chainboot-first-stage: stopped between the files: {target} has some of the new first stage and some of "
+            "the old one.\n"
+            f"chainboot-first-stage: {target}/previous has a first stage that is whole: start that one.\n"
+            "chainboot-first-stage: Run it again, which writes all of them.\n"
+        )
+        assert self.files(place)["initrd.new"] == "other-initrd\n"
+        assert self.files(place, "previous") == FIRST
+
+    def test_files_are_copied_where_there_are_no_links(self, place: Place) -> None:
+        self.write(place)
+        path = self.with_mv(place, '/bin/mv "$@"')
+        Place(place.root / "programs").program("ln", code=1)
+        assert self.other(place, PATH=path).returncode == 0
+        assert self.files(place, "previous") == FIRST
 
     def test_the_host_key_is_added_from_its_path(self, place: Place) -> None:
         key = place.root / "host key"

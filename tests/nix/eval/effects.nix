@@ -1,5 +1,5 @@
 # What the module does to a system: a fact of the configuration beside what it is expected to be.
-{ nixpkgs }:
+{ nixpkgs, document }:
 let
   nixos = import ./nixos.nix { inherit nixpkgs; };
   inherit (nixos) lib;
@@ -39,6 +39,27 @@ let
         "quiet"
       ];
     }
+    (
+      { pkgs, ... }:
+      {
+        boot.kernelPackages = pkgs.linuxPackages_latest;
+        boot.initrd.availableKernelModules = [
+          "made_up_disk"
+          "made_up_bus"
+        ];
+        boot.initrd.kernelModules = [ "made_up_disk" ];
+        boot.chainboot.check.enable = false;
+        boot.chainboot.firstStage.directory = "/boot/it's mine";
+        boot.chainboot.ssh.enable = true;
+        boot.chainboot.ssh.roles.view = [ (key "guest") ];
+        users.users.root.openssh.authorizedKeys.keys = [
+          "restrict,pty ${key "root"}"
+          (key "root")
+          (key "other")
+        ];
+      }
+    )
+    { users.users.root.openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIroot again" ]; }
   ];
   ibmZ = nixos.evaluate "s390x" [
     chainboot
@@ -56,6 +77,23 @@ let
     lib.replaceStrings [ "'" ] [ "" ] (
       builtins.readFile (lib.head (lib.attrNames (builtins.getContext "${path}")))
     );
+  # The spec that the image is made from.
+  spec =
+    image:
+    builtins.readFile (
+      lib.head (
+        lib.filter (lib.hasSuffix "-image-spec.json.drv") (
+          lib.attrNames (builtins.getContext image.buildCommand)
+        )
+      )
+    );
+  times = part: text: lib.length (lib.splitString part text) - 1;
+
+  shown = import document {
+    chainboot = nixos.flake;
+    inherit nixpkgs;
+  };
+
   holds = text: parts: map (part: if lib.hasInfix part text then part else "absent: ${part}") parts;
 
   # The same, where each of `parts` is expected.
@@ -125,13 +163,53 @@ in
       "ON_PROBLEM=fail\\n"
       "VOLUMES=/boot\\n"
       "LOADER=\\n"
+      "DIRECTORY=/boot/first stage\\n"
     ]
   )
 
-  (has "every mirrored volume is checked" (script mirrored.config.system.build.installBootLoader) [
-    "VOLUMES=/boot\\n/boot 2\\n"
-    "ON_PROBLEM=warn\\n"
+  (has "every mirrored volume is known, and the first stage is written without a check"
+    (script mirrored.config.system.build.installBootLoader)
+    [
+      "VOLUMES=/boot\\n/boot 2\\n"
+      "ON_PROBLEM=ignore\\n"
+      "LOADER=\\n"
+      # Without the quotes that the shell needs: /boot/it's mine
+      "DIRECTORY=/boot/it\\\\s mine\\n"
+      "-chainboot-first-stage/bin/chainboot-first-stage\\n"
+    ]
+  )
+
+  (is "the kernel is the one that the system has"
+    mirrored.config.boot.chainboot.firstStage.image.kernel.drvPath
+    mirrored.config.boot.kernelPackages.kernel.drvPath
+  )
+
+  (is "what was found on the machine is in the image, once"
+    (map (name: times "\\\"${name}\\\"" (spec mirrored.config.boot.chainboot.firstStage.image)) [
+      "made_up_disk"
+      "made_up_bus"
+    ])
+    [
+      1
+      1
+    ]
+  )
+
+  (is "of a key that is there twice the first line counts" mirrored.config.boot.chainboot.ssh.lines [
+    ''command="chainboot login --role view" ${key "guest"}''
+    "restrict,pty ${key "root"}"
+    (key "other")
   ])
+
+  (is "a first stage without the module" {
+    inherit (shown) cmdline;
+    isImage = lib.hasSuffix "-chainboot-initrd/initrd" shown.initrd;
+    isKernel = lib.hasSuffix "/bzImage" shown.kernel;
+  } {
+    cmdline = "console=ttyS0,115200n8";
+    isImage = true;
+    isKernel = true;
+  })
 
   (is "the consoles are those of the system" mirrored.config.system.build.chainbootFirstStage.cmdline
     "console=ttyS1"

@@ -1,4 +1,5 @@
-# Every option of the module, set to something else than its default where that can be.
+# Every option of the module, set to something else than its default where that can be; but for what takes the place of
+# what the module makes (given.nix). That none is left out is held by systems.nix.
 { pkgs, ... }:
 let
   key = name: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${name} ${name}@example";
@@ -25,6 +26,11 @@ in
     };
     firstStage = {
       enable = true;
+      kernelPackages =
+        if pkgs.stdenv.hostPlatform.isS390x then
+          pkgs.linuxPackagesFor (pkgs.callPackage ../../../python/kernel.nix { })
+        else
+          pkgs.linuxPackages_latest;
       kernelParams = [ "panic=30" ];
       availableKernelModules = [ "loop" ];
       consoles = [
@@ -39,6 +45,9 @@ in
         };
       };
       install = "none";
+      directory = "/boot/first stage";
+      # What is in it is not looked at.
+      ziplPackage = pkgs.hello;
     };
     ssh = {
       enable = true;

@@ -179,6 +179,49 @@ in
     ]
   )
 
+  (case "root's keys with options that cannot be kept"
+    [
+      served
+      {
+        users.users.root.openssh.authorizedKeys.keys = [
+          ''from="192.0.2.0/24" ${key "from"}''
+          ''command="rsync --server" ${key "rsync"}''
+          ''command="chainboot list" ${key "list"}''
+          ''command="chainboot login" ${key "roleless"}''
+        ];
+      }
+    ]
+    [
+      ''
+        The first stage cannot keep the options of these keys, which may be root's, and would not take the keys:
+        from="192.0.2.0/24" ${key "from"}
+        command="rsync --server" ${key "rsync"}
+        command="chainboot list" ${key "list"}
+        command="chainboot login" ${key "roleless"}
+        Set boot.chainboot.ssh.authorizedKeys to the keys that may log in, without options or with
+        command="chainboot login --role view" (or boot, edit, admin).''
+    ]
+  )
+
+  (case "keys with options that are kept, and a key that root has twice"
+    [
+      served
+      { users.users.root.openssh.authorizedKeys.keys = [ (key "root") ]; }
+      {
+        boot.chainboot.ssh.roles.view = [ (key "guest") ];
+        users.users.root.openssh.authorizedKeys.keys = [
+          "  # a comment"
+          ""
+          "restrict,pty ${key "a"}"
+          ''no-X11-forwarding,Restrict,command="/usr/bin/chainboot login --key 7 --role=edit",no-touch-required ${key "b"}''
+          ''command="/usr/sbin/ssh-session admin 3",no-port-forwarding  sk-ssh-ed25519@openssh.com AAAAGnNr c''
+          "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIroot under another name"
+        ];
+      }
+    ]
+    [ ]
+  )
+
   (case "a file without a source"
     [ { boot.chainboot.firstStage.extraFiles."/etc/motd" = { }; } ]
     [
@@ -224,7 +267,7 @@ in
     ]
     [
       ''
-        boot.chainboot.loginShell needs sudo for the user boot, who is not in the group wheel.
+        boot.chainboot.loginShell needs sudo for the user boot, who cannot be in the group wheel.
         Set security.sudo.execWheelOnly = false;''
     ]
   )
@@ -274,6 +317,81 @@ in
       ''
         boot.chainboot.loginShell.user cannot be root: root would have no other shell to log in with.
         Choose another name; the program behind it runs as root anyway.''
+    ]
+  )
+
+  (case "an administrator with the login shell"
+    [
+      login
+      {
+        boot.chainboot.loginShell.user = "alice";
+        users.users.alice.isNormalUser = true;
+        users.users.alice.extraGroups = [ "wheel" ];
+      }
+    ]
+    [
+      ''
+        boot.chainboot.loginShell.user is alice, who is in the group wheel and would lose the shell:
+        the menu takes its place. Choose another name, such as "boot", for a user who is not in wheel.''
+    ]
+  )
+
+  (case "the same, by the group's list"
+    [
+      login
+      {
+        boot.chainboot.loginShell.user = "alice";
+        users.users.alice.isNormalUser = true;
+        users.groups.wheel.members = [ "alice" ];
+      }
+    ]
+    [
+      ''
+        boot.chainboot.loginShell.user is alice, who is in the group wheel and would lose the shell:
+        the menu takes its place. Choose another name, such as "boot", for a user who is not in wheel.''
+    ]
+  )
+
+  (case "the same, by the primary group"
+    [
+      login
+      {
+        boot.chainboot.loginShell.user = "alice";
+        users.users.alice.isNormalUser = true;
+        users.users.alice.group = "wheel";
+      }
+    ]
+    [
+      ''
+        boot.chainboot.loginShell.user is alice, who is in the group wheel and would lose the shell:
+        the menu takes its place. Choose another name, such as "boot", for a user who is not in wheel.''
+    ]
+  )
+
+  (case "keys of the login shell with options"
+    [
+      login
+      {
+        boot.chainboot.loginShell.authorizedKeys = [
+          (key "bare")
+          ''command="chainboot login --role edit" ${key "edit"}''
+          ''command="internal-sftp" ${key "sftp"}''
+          "port-forwarding ${key "forward"}"
+          ''command="chainboot login --role view",port-forwarding ${key "comma"}''
+          ''command="chainboot login --role admin" ${key "admin"}''
+          ''command="chainboot login --role view" port-forwarding ${key "blank"}''
+        ];
+      }
+    ]
+    [
+      ''
+        boot.chainboot.loginShell.authorizedKeys takes keys without options, or with exactly
+        command="chainboot login --role ROLE" and a blank before it, ROLE one of view, boot, edit:
+        command="internal-sftp" ${key "sftp"}
+        port-forwarding ${key "forward"}
+        command="chainboot login --role view",port-forwarding ${key "comma"}
+        command="chainboot login --role admin" ${key "admin"}
+        command="chainboot login --role view" port-forwarding ${key "blank"}''
     ]
   )
 ]
