@@ -13,7 +13,7 @@ PACKAGE = Path(chainboot.__file__).parent
 LAYERS = (
     ("architecture", "text"),
     ("errors",),
-    ("process", "devices", "settings"),
+    ("process", "devices", "settings", "sync"),
     ("extlinux",),
     ("boot",),
     ("remote",),
@@ -24,7 +24,7 @@ LAYERS = (
 
 # Beside the layers, and in no first stage: only verbs.py may import them, inside the verb that needs them. What each
 # may use besides itself. An image is made for another machine; an install is about entries and volumes of this one.
-_BASE = ("architecture", "text", "errors", "process", "devices", "settings")
+_BASE = ("architecture", "text", "errors", "process", "devices", "settings", "sync")
 BESIDE = {
     "image": (*_BASE, "remote", "boot.initrd", "boot.kernel_config"),
     "install": (*_BASE, "extlinux", "boot"),

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chainboot.boot.initrd import padding
 from chainboot.errors import ChainbootError
-from chainboot.image import cpio
+from chainboot.image import secrets
+from chainboot.image.access import HOST_KEY_FILE, KEYS_FILE, AddedFile
 from chainboot.remote import authorized_keys, host_key
+from chainboot.settings import FILE
 from chainboot_vm.access import HOST, Access
 from chainboot_vm.artifacts import BUILD, key_of, once
-
-_ALIGNMENT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +47,26 @@ def append(additions: Additions, initrd: Path, access: Access, *, build: Path = 
     image, behind = initrd.read_bytes(), archive(additions, access)
     key = key_of(image, behind)
     target = build / "initrds" / f"{initrd.stem}-{key_of(str(initrd.resolve()), behind)[:12]}.initrd"
-    return once(target, key, lambda fresh: _write(fresh, image + bytes(-len(image) % _ALIGNMENT) + behind))
 
+    def make(fresh: Path) -> None:
+        fresh.write_bytes(image + padding(len(image)) + behind)
 
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+    return once(target, key, make)
 
 
 def archive(additions: Additions, access: Access) -> bytes:
     """The cpio archive with the files of `additions`."""
-    nodes: list[tuple[str, cpio.Node]] = [
-        ("/etc", cpio.Directory(0o755)),
-        ("/etc/chainboot", cpio.Directory(0o755)),
-    ]
+    files: list[AddedFile] = []
     if additions.settings:
         text = "".join(f"{name}={value}\n" for name, value in additions.settings.items())
-        nodes.append(("/etc/chainboot.conf", cpio.File(0o644, text.encode())))
+        files.append(AddedFile(FILE, 0o644, text.encode(), "SETTINGS"))
     if additions.keys:
         text = access.authorized_keys(additions.keys)
         found, problems = authorized_keys.parse(text, default=None, source="authorized_keys")
         if problems:
             raise ChainbootError(f"the keys of the tests are refused: {'; '.join(problems)}")
-        nodes.append(("/etc/chainboot/authorized_keys", cpio.File(0o600, authorized_keys.render(found).encode())))
+        files.append(AddedFile(KEYS_FILE, 0o600, authorized_keys.render(found).encode(), "KEYS"))
     if additions.host_key:
         own = host_key.to_dropbear(access.private(HOST).read_bytes())
-        nodes.append(("/etc/chainboot/host_key", cpio.File(0o600, own)))
-    return b"".join(cpio.pack(nodes))
+        files.append(AddedFile(HOST_KEY_FILE, 0o600, own, "HOST_KEY"))
+    return secrets.archive(files)

@@ -1,4 +1,4 @@
-"""How a file starts that a kernel would take for an initrd. Pure; unpacks nothing."""
+"""How a file starts that a kernel would take for an initrd, and how several are put together. Pure; unpacks nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ _STARTS = (
 
 # The bytes that `is_initrd` wants to see.
 HEAD_SIZE = 8
+
+
+# At a multiple of this the kernel looks for the next archive (buffer-format.rst). Zero bytes fill the gap.
+ALIGNMENT = 4
+
+
+def padding(size: int) -> bytes:
+    """What has to stand between the first `size` bytes and the next archive."""
+    return bytes(-size % ALIGNMENT)
 
 
 def is_initrd(head: bytes) -> bool:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from chainboot.boot import farewell
-from chainboot.boot.plan import INITRD_ALIGNMENT, BootPlan, Command, Concatenate, EndSessions
+from chainboot.boot.initrd import padding
+from chainboot.boot.plan import BootPlan, Command, Concatenate, EndSessions
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.process import Completed, Runner, pasteable
 
@@ -187,7 +188,7 @@ def concatenate(step: Concatenate) -> None:
                 offset = part.skip
                 while sent := os.sendfile(target.fileno(), file.fileno(), offset, 1 << 24):
                     offset += sent
-            target.write(bytes((part.skip - offset) % INITRD_ALIGNMENT))
+            target.write(padding(offset - part.skip))
 
 
 def _remove_joined(plan: BootPlan) -> None:

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from chainboot import architecture
 from chainboot.boot.candidate import Candidate
 from chainboot.boot.consoles import added
+from chainboot.boot.initrd import ALIGNMENT
 from chainboot.errors import RefusedError
 from chainboot.process import pasteable
 from chainboot.settings import RUNTIME
 from chainboot.text import printable
-
-# A cpio archive starts at a multiple of 4 bytes (kernel Documentation/driver-api/early-userspace/
-# buffer-format.rst); zero bytes between archives are skipped.
-INITRD_ALIGNMENT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Concatenate:
-    """Write `parts` one after the other into `target`, each padded with zero bytes to `INITRD_ALIGNMENT`."""
+    """Write `parts` one after the other into `target`, each padded as the kernel wants it (`initrd.padding`)."""
 
     parts: tuple[Part, ...]
     target: str
@@ -36,7 +33,7 @@ class Concatenate:
         """The step as it could be pasted, but for the padding."""
         sources = [f"<(tail -c +{part.skip + 1} {pasteable([part.path])})" if part.skip else pasteable([part.path])
                    for part in self.parts]  # fmt: skip
-        return f"cat {' '.join(sources)} > {pasteable([self.target])}  # each padded to {INITRD_ALIGNMENT}"
+        return f"cat {' '.join(sources)} > {pasteable([self.target])}  # each padded to {ALIGNMENT}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ there.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from chainboot.boot.writing import SYSTEM, System
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
 from chainboot.settings import RUNTIME, is_identifier
+from chainboot.sync import sync_directory
 
 PROVED = "proved"
 FIRST_STAGES = "first-stage"
@@ -80,10 +80,6 @@ def _leave(directory: str, system: System) -> None:
                 system.sync(mark)
             finally:
                 system.close(mark)
-        try:
-            system.sync(descriptor)
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # fsync(2): the file system does not support it for directories
-                raise
+        sync_directory(system.sync, descriptor)
     finally:
         system.close(descriptor)

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from chainboot.boot.volume import Volume, file_type
 from chainboot.errors import RefusedError
+from chainboot.sync import sync_directory
 
 
 class System:
@@ -146,10 +147,8 @@ def _remove(temporary: str, directory: int, system: System) -> None:
 
 def _sync_directory(place: str, directory: int, system: System) -> None:
     try:
-        system.sync(directory)
+        sync_directory(system.sync, directory)
     except OSError as error:
-        if error.errno == errno.EINVAL:  # fsync(2): the file system does not support it for directories
-            return
         raise RefusedError(
             f"{place} was changed, but a power cut may undo it: {_reason(error)}", hint="run sync, and look again"
         ) from error

@@ -7,7 +7,6 @@ come out of a build that keeps no secrets, such as Nix's, and the keys join it o
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import stat
@@ -15,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chainboot.boot.initrd import HEAD_SIZE, is_initrd
+from chainboot.boot.initrd import HEAD_SIZE, is_initrd, padding
 from chainboot.errors import ChainbootError, NotFoundError, RefusedError
 from chainboot.image.access import HOST_KEY_FILE, AddedFile
 from chainboot.image.cpio import Directory, File, Node, pack
+from chainboot.sync import sync_directory
 
-_ALIGNMENT = 4
 _CHUNK = 1 << 20
 _STORE = "/nix/store/"
 
@@ -53,7 +52,7 @@ def append_secrets(
         raise ChainbootError(
             "there is nothing to append", hint="give --host-key, --authorized-keys or --settings, or several of them"
         )
-    behind = b"".join(pack(_nodes(files)))
+    behind = archive(files)
     if f"{os.path.realpath(output.parent)}/".startswith(_STORE):
         raise RefusedError(
             f"{output} was not written: everybody can read what is in the Nix store",
@@ -69,7 +68,7 @@ def append_secrets(
             if system.mode(target) & 0o077:
                 _readable(output, files, say)
             size = _copy(source, target, initrd)
-            _write(target, bytes(-size % _ALIGNMENT) + behind)
+            _write(target, padding(size) + behind)
     return f"{output}: {size} bytes of {initrd.name}, and behind them {', '.join(file.target for file in files)}"
 
 
@@ -80,10 +79,11 @@ def warn_of_store(files: Sequence[Path], say: Callable[[str], None]) -> None:
             say(f"{file} is in the Nix store, where everybody can read it: make a new key outside of it")
 
 
-def _nodes(files: Sequence[AddedFile]) -> list[tuple[str, Node]]:
+def archive(files: Sequence[AddedFile]) -> bytes:
+    """The archive with `files` and the directories above them, to stand behind an initrd and its padding."""
     directories = {str(parent) for file in files for parent in Path(file.target).parents} - {"/"}
     nodes: list[tuple[str, Node]] = [(path, Directory(0o755)) for path in directories]
-    return nodes + [(file.target, File(file.mode, file.data)) for file in files]
+    return b"".join(pack([*nodes, *((file.target, File(file.mode, file.data)) for file in files)]))
 
 
 def _readable(output: Path, files: Sequence[AddedFile], say: Callable[[str], None]) -> None:
@@ -159,10 +159,7 @@ def _replacing(output: Path, system: System) -> Iterator[int]:
 def _sync_directory(path: Path, system: System) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        system.sync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # fsync(2): the file system does not support it for directories
-            raise
+        sync_directory(system.sync, descriptor)
     finally:
         os.close(descriptor)
 

@@ -13,7 +13,8 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from chainboot.boot.plan import INITRD_ALIGNMENT, Concatenate
+from chainboot.boot.initrd import padding
+from chainboot.boot.plan import Concatenate
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.install.plan import InstallPlan
 from chainboot.install.step import (
@@ -33,6 +34,7 @@ from chainboot.install.step import (
 )
 from chainboot.install.system import DIRSYNC_FLAG, SYNC_FLAG, SYSTEM, System
 from chainboot.process import Runner
+from chainboot.sync import sync_directory
 
 Say = Callable[[str], None]
 
@@ -196,10 +198,7 @@ class _Worker:
     def _sync(self, path: str) -> None:
         descriptor = self.calls.open(path)
         try:
-            self.calls.sync(descriptor)
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # fsync(2): the file system does not support it for directories
-                raise
+            sync_directory(self.calls.sync, descriptor)
         finally:
             self.calls.close(descriptor)
 
@@ -255,4 +254,4 @@ def _joined(files: Concatenate) -> Iterator[bytes]:
         for piece in _pieces(part.path, part.skip):
             size += len(piece)
             yield piece
-        yield bytes(-size % INITRD_ALIGNMENT)
+        yield padding(size)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chainboot.boot.candidate import BootFile, Candidate, candidates, choose
-from chainboot.boot.initrd import is_initrd
-from chainboot.boot.plan import INITRD_ALIGNMENT, Part
+from chainboot.boot.initrd import is_initrd, padding
+from chainboot.boot.plan import Part
 from chainboot.boot.source import configurations
 from chainboot.boot.sysappend import read_system
 from chainboot.boot.volume import PathError
@@ -50,7 +50,7 @@ def find_skip(directory: str, complain: Callable[[str], None]) -> Skip | str:
         candidate.kernel.host,
         candidate.kernel.size,
         tuple(Part(file.host, file.skip) for file in candidate.initrds),
-        sum(size + -size % INITRD_ALIGNMENT for size in sizes) if joined else sum(sizes),
+        sum(size + len(padding(size)) for size in sizes) if joined else sum(sizes),
         candidate.cmdline,
     )
 

@@ -5,11 +5,11 @@ Like `boot.writing`, which replaces what a person wrote; this is for files of ou
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
 
 from chainboot.boot.writing import SYSTEM, System
+from chainboot.sync import sync_directory
 
 _TEMPORARY = ".chainboot-"
 
@@ -46,9 +46,5 @@ def place(directory: int, name: str, data: bytes, system: System = SYSTEM) -> os
         with suppress(OSError):
             system.remove(temporary, directory)
         raise
-    try:
-        system.sync(directory)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # fsync(2): the file system does not support it for directories
-            raise
+    sync_directory(system.sync, directory)
     return status

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from chainboot.boot.candidate import Candidate, candidates, choose
 from chainboot.boot.cmdline import join
-from chainboot.boot.consoles import with_words
 from chainboot.boot.host import Host, read_host
 from chainboot.boot.plan import BootPlan, make_plan
 from chainboot.boot.preflight import host_objections, host_remarks, objections
@@ -31,7 +30,7 @@ from chainboot.session.person import Person
 from chainboot.session.picker import Choose, choose_on_this_terminal
 from chainboot.session.request import EXIT_NOT_ALLOWED, Request, RequestError, parse, usage
 from chainboot.session.state import Abilities
-from chainboot.session.verbs import Answer, help_json
+from chainboot.session.verbs import Answer, asked_cmdline, help_json
 from chainboot.session.visitor import ELSEWHERE, VERBS
 from chainboot.settings import RUNTIME
 from chainboot.text import clip, counted, printable
@@ -125,11 +124,8 @@ class LoginShell:
 
     def _asked_boot(self, asked: Request) -> Answer:
         candidate = choose(self._find()[1], asked.entry)
-        words = join(*asked.append)
-        if asked.cmdline is not None:
-            cmdline: str | None = join(asked.cmdline, words)
-        else:
-            cmdline = with_words(candidate, words) if words else None
+        own = asked.cmdline is not None or bool(join(*asked.append))
+        cmdline = asked_cmdline(candidate, asked) if own else None
         if asked.dry_run:
             plan = self._plan(candidate, cmdline)
             return Answer(plan.describe(), plan_json(plan, ()))

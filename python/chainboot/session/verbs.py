@@ -94,7 +94,7 @@ class Verbs:
     def _plan(self, request: Request) -> Answer:
         discovery, among = self._find()
         candidate = self.departure.fitting(choose(among, request.entry))
-        cmdline = _cmdline(candidate, request)
+        cmdline = asked_cmdline(candidate, request)
         plan = self.departure.plan(candidate, cmdline, discovery)
         against = self.departure.objections(candidate, cmdline)
         talk = tuple(f"this boot would be refused: {objection}" for objection in against)
@@ -103,7 +103,7 @@ class Verbs:
     def _boot(self, request: Request) -> Answer:
         discovery, among = self._find()
         candidate = self.departure.fitting(choose(among, request.entry))
-        cmdline = _cmdline(candidate, request)
+        cmdline = asked_cmdline(candidate, request)
         if request.dry_run:
             plan = self.departure.plan(candidate, cmdline, discovery)
             against = self.departure.objections(candidate, cmdline)
@@ -189,7 +189,8 @@ def help_json(role: Role, verbs: tuple[Verb, ...] = VERBS) -> Json:
     }
 
 
-def _cmdline(candidate: Candidate, request: Request) -> str:
+def asked_cmdline(candidate: Candidate, request: Request) -> str:
+    """The command line that a request to boot asks for: its own, or the entry's, with what is to be appended."""
     if request.cmdline is not None:
         return join(request.cmdline, *request.append)
     return with_words(candidate, join(*request.append))
