@@ -12,14 +12,17 @@ let
   inherit (lib) types;
   inherit (pkgs.stdenv) hostPlatform;
 
-  format = import ./settings-format.nix {
-    inherit lib;
-    inherit (pkgs) buildPackages runCommand writeText;
+  made = pkgs.callPackage ../python/first-stage.nix {
+    inherit (cfg) settings;
+    inherit (firstStage) consoles kernelParams;
+    inherit (firstStage.kernelPackages) kernel;
+    authorizedKeys = lib.optionals cfg.ssh.enable cfg.ssh.lines;
+    authorizedKeyFiles = lib.optionals cfg.ssh.enable (lib.unique cfg.ssh.authorizedKeyFiles);
+    kernelModules = firstStage.availableKernelModules;
+    inherit optionalKernelModules;
+    extraFiles = lib.mapAttrs (_: lib.filterAttrs (_: value: value != null)) firstStage.extraFiles;
   };
-
-  cmdline = lib.concatStringsSep " " (
-    map (console: "console=${console}") firstStage.consoles ++ firstStage.kernelParams
-  );
+  inherit (made) cmdline;
 
   hostKey = lib.optionalString cfg.ssh.enable (
     lib.concatMapStrings toString (lib.take 1 cfg.ssh.hostKeys)
@@ -150,15 +153,7 @@ in
 
     image = lib.mkOption {
       type = types.package;
-      default = pkgs.callPackage ../python/initrd.nix {
-        inherit (firstStage.kernelPackages) kernel;
-        settingsFile = format.generate "chainboot.conf" cfg.settings;
-        authorizedKeys = lib.optionals cfg.ssh.enable cfg.ssh.lines;
-        authorizedKeyFiles = lib.optionals cfg.ssh.enable (lib.unique cfg.ssh.authorizedKeyFiles);
-        kernelModules = firstStage.availableKernelModules;
-        inherit optionalKernelModules;
-        extraFiles = lib.mapAttrs (_: lib.filterAttrs (_: value: value != null)) firstStage.extraFiles;
-      };
+      default = made.image;
       defaultText = lib.literalMD "made from the other options by {file}`python/initrd.nix`";
       description = ''
         The image itself: {file}`initrd` in its output, and the attributes `kernel` and `kernelFile`. Whoever gives

@@ -11,6 +11,7 @@ let
   cfg = config.boot.chainboot;
   inherit (cfg) loginShell;
   inherit (lib) types;
+  inherit (import ./keys.nix { inherit lib; }) isBare withRole;
   inherit (config.security) sudo;
   sudo-rs = config.security.sudo-rs or { enable = false; };
 
@@ -54,12 +55,6 @@ let
     meta.mainProgram = "chainboot-login-shell";
   };
 
-  isBare = key: lib.any (kind: lib.hasPrefix kind key) [
-    "ssh-"
-    "ecdsa-"
-    "sk-"
-  ];
-
   # Every other option could bring forwarding back, or, as another command, keep the files of the machine open.
   isTaken =
     key:
@@ -67,7 +62,7 @@ let
     || lib.any (
       role:
       let
-        forced = ''command="chainboot login --role ${role}" '';
+        forced = withRole role "";
       in
       lib.hasPrefix forced key && isBare (lib.removePrefix forced key)
     ) roles;
@@ -82,10 +77,7 @@ let
   # No forwarding, no file transfer, whatever sshd is configured to allow.
   restricted =
     key:
-    if isBare key then
-      ''restrict,pty,command="chainboot login --role ${loginShell.role}" ${key}''
-    else
-      "restrict,pty,${key}";
+    "restrict,pty,${if isBare key then withRole loginShell.role key else key}";
 
   rule = {
     users = [ loginShell.user ];

@@ -9,6 +9,7 @@ let
   cfg = config.boot.chainboot;
   inherit (cfg) ssh;
   inherit (lib) types;
+  inherit (import ./keys.nix { inherit lib; }) isBare withRole;
 
   root = config.users.users.root.openssh.authorizedKeys;
 
@@ -21,18 +22,9 @@ let
     admin = "also open a shell";
   };
 
-  withRole = role: key: ''command="chainboot login --role ${role}" ${key}'';
-
   roleLines = lib.concatMap (role: map (withRole role) ssh.roles.${role}) (lib.attrNames roles);
 
   roleKeys = lib.concatMap (role: ssh.roles.${role}) (lib.attrNames roles);
-
-  # What a key begins with when it has no options of its own (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
-  isBare = key: lib.any (kind: lib.hasPrefix kind key) [
-    "ssh-"
-    "ecdsa-"
-    "sk-"
-  ];
 
   # The same key twice would be two answers to what it may do: its base64 is what counts, not its comment.
   blob = key: lib.findFirst (word: lib.hasPrefix "AAAA" word) key (lib.splitString " " key);
