@@ -1,4 +1,4 @@
-"""The direction of imports: errors <- extlinux <- boot <- session <- cli, and image and install beside them."""
+"""The direction of imports: errors <- extlinux <- boot <- trial <- session <- cli, and image and install beside them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ LAYERS = (
     ("process", "devices", "settings", "sync"),
     ("extlinux",),
     ("boot",),
+    ("trial",),
     ("remote",),
     ("session", "listing"),
-    ("arguments", "streams", "verbs", "services", "cli"),
+    ("arguments", "streams", "verbs", "trial_arguments", "trial_verbs", "services", "cli"),
     ("__main__",),
 )
 
@@ -39,6 +40,7 @@ PURE = (
     "remote/role", "remote/authorized_keys", "remote/key_options", "remote/host_key",
     "session/choice", "session/countdown", "session/events", "session/request", "session/state", "session/status",
     "session/screen", "session/frame", "session/layout", "session/editor", "session/keys",
+    "trial/record", "trial/slots", "trial/entry_id", "trial/transition", "trial/assessment",
 )  # fmt: skip
 IMPURE_MODULES = {
     "os",
@@ -163,7 +165,7 @@ def test_only_cli_exits_and_prints() -> None:
 def test_what_the_first_stage_runs_imports_late() -> None:
     for name, tree in modules().items():
         wing = name.split("/")[0]
-        if wing not in (*BESIDE, "arguments"):
+        if wing not in (*BESIDE, "arguments", "trial_arguments"):
             early = {target.split(".")[0] for target in imported_at_start(tree)} & LATE
             assert not early, f"{name} imports {early} at start"
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from chainboot.text import printable
+from chainboot.trial_arguments import add_trial_verbs
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument("file", metavar="FILE", help="lines NAME=VALUE; comments begin with #")
     settings.add_argument("--debug", action="store_true", help="show a traceback where an error is reported")
     _install(verbs.add_parser("install", help="put a first stage where the machine's own loader starts it"))
+    add_trial_verbs(verbs, _common, _json)
     return parser
 
 

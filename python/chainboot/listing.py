@@ -5,24 +5,32 @@ The JSON is a public interface: docs/json.md describes every field, and a test h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chainboot.boot.candidate import BootFile, Candidate
 from chainboot.boot.consoles import added
 from chainboot.boot.kernel import KernelImage
-from chainboot.boot.plan import BootPlan, Concatenate, EndSessions, Step
+from chainboot.boot.plan import ArmWatchdog, BootPlan, Concatenate, EndSessions, Step, WriteRecord
 from chainboot.boot.volume import Configuration, normalise
 from chainboot.errors import Diagnostic, Severity
 from chainboot.extlinux.menu import Menu
 from chainboot.text import clip, printable, width
+from chainboot.trial.assessment import Verdict
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 
 def list_json(
-    configurations: Sequence[Configuration], among: Sequence[Candidate], objections: Sequence[str] | None = None
+    configurations: Sequence[Configuration],
+    among: Sequence[Candidate],
+    objections: Sequence[str] | None = None,
+    *,
+    standing: Mapping[int, Verdict] | None = None,
 ) -> Json:
-    """The object that `list --json` prints. `objections`: why this machine can boot nothing at all; None: not asked."""
+    """The object that `list --json` prints. `objections`: why this machine can boot nothing at all; None: not asked.
+
+    `standing` has what trials have shown of entries, by their numbers; None: not asked.
+    """
     default = next((candidate for candidate in among if candidate.default), None)
     return {
         "default": default.entry.label if default else None,
@@ -34,8 +42,28 @@ def list_json(
             for configuration in configurations
             for diagnostic in configuration.menu.diagnostics
         ],
-        "entries": [entry_json(candidate) for candidate in among],
+        "entries": [
+            {
+                **entry_json(candidate),
+                **({} if standing is None else {"trials": verdict_json(standing.get(candidate.index))}),
+            }
+            for candidate in among
+        ],
         **({} if objections is None else {"objections": list(objections)}),
+    }
+
+
+def verdict_json(verdict: Verdict | None) -> Json:
+    """What trials have shown of an entry; null where none are kept."""
+    if verdict is None:
+        return None
+    return {
+        "standing": verdict.standing.value,
+        "tries_left": verdict.tries_left,
+        "tries_done": verdict.tries_done,
+        "boots": verdict.boots,
+        "since": verdict.since or None,
+        "why": verdict.why or None,
     }
 
 
@@ -169,6 +197,10 @@ def _step_json(step: Step) -> Json:
         return {"concatenate": parts, "target": step.target}
     if isinstance(step, EndSessions):
         return {"end_sessions": step.patience}
+    if isinstance(step, WriteRecord):
+        return {"record": step.path, "what": step.what}
+    if isinstance(step, ArmWatchdog):
+        return {"watchdog": step.driver, "seconds": step.seconds}
     return {"argv": list(step.argv)}
 
 
@@ -199,8 +231,8 @@ def check_json(found: Sequence[Diagnostic]) -> Json:
 _LABEL_CELLS = 40
 
 
-def list_text(among: Sequence[Candidate]) -> str:
-    """The entries, one line each: number, label, title, default, and why it cannot boot.
+def list_text(among: Sequence[Candidate], standing: Mapping[int, Verdict] | None = None) -> str:
+    """The entries, one line each: number, label, title, default, what trials have shown, and why it cannot boot.
 
     Where they come from several configurations, each gets a line of its own before its entries.
     """
@@ -221,6 +253,8 @@ def list_text(among: Sequence[Candidate]) -> str:
         line += "  (default)" if candidate.default else ""
         line += "  (hidden)" if candidate.entry.hidden else ""
         line += "  (locked)" if candidate.entry.locked else ""
+        known = (standing or {}).get(candidate.index)
+        line += f"  [{printable(known.describe())}]" if known is not None else ""
         line += f"  [cannot boot: {printable('; '.join(candidate.reasons))}]" if candidate.reasons else ""
         lines.append(line + "\n")
     return "".join(lines)

@@ -5,7 +5,7 @@ of its rescue shell, and `login-shell` for a running system.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 EXIT_NO_KEYS = 3
 
 # The verbs of SSH that a rescue shell has too.
-LOCAL = ("list", "show", "plan", "status", "log", "boot", "hold", "resume", "rescan", "reboot", "poweroff", "chroot")
+LOCAL = (
+    *("list", "show", "plan", "status", "log", "boot", "next", "rollback", "set-default", "hold", "resume", "rescan"),
+    *("reboot", "poweroff", "chroot"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def login_shell(arguments: Sequence[str]) -> int:
         forget(os.environ)
         os.chdir("/")
         os.umask(0o077)
-        session = LoginShell(login.person, run, lambda text: talk(f"chainboot: {printable(text)}"), _on_running)
+        session = LoginShell(login.person, run, _say, _on_running(login.person))
         asked = session.parse(login.words)
     except RequestError as error:
         return _refused(error).code
@@ -91,22 +94,36 @@ def login_shell(arguments: Sequence[str]) -> int:
     return _print(Done(code, answer, json=asked.json))
 
 
-def _on_running(asked: Request) -> int:
-    """A verb that the command line has too, without any of its options that name a place."""
-    import argparse
+def _say(text: str) -> None:
+    talk(f"chainboot: {printable(text)}")
 
-    return VERBS[asked.verb](
-        argparse.Namespace(
-            entry=asked.entry,
-            append=list(asked.append),
-            cmdline=asked.cmdline,
-            json=asked.json,
-            path=None,
-            root=None,
-            config=None,
-            all=False,
+
+def _on_running(person: Person) -> Callable[[Request], int]:
+    """Does a verb that the command line has too, without any of its options that name a place."""
+
+    def do(asked: Request) -> int:
+        import argparse
+
+        return VERBS[asked.verb](
+            argparse.Namespace(
+                entry=asked.entry,
+                append=list(asked.append),
+                cmdline=asked.cmdline,
+                json=asked.json,
+                once=asked.once,
+                clear=asked.clear,
+                who=person.name,
+                path=None,
+                root=None,
+                config=None,
+                all=False,
+                dry_run=asked.dry_run,
+                force=asked.force,
+                by_login=False,
+            )
         )
-    )
+
+    return do
 
 
 def is_local(arguments: Sequence[str]) -> bool:
@@ -116,7 +133,8 @@ def is_local(arguments: Sequence[str]) -> bool:
     """
     if arguments[0] not in LOCAL or any(word.startswith(("--root", "--config", "--help", "-h")) for word in arguments):
         return False
-    return arguments[0] != "list" or all(word.startswith("-") for word in arguments[1:])
+    names = sum(not word.startswith("-") for word in arguments[1:])
+    return names <= {"list": 0, "set-default": 1}.get(arguments[0], names)
 
 
 def local(arguments: Sequence[str]) -> int:

@@ -40,6 +40,10 @@ class Settings:
     s390x_devices: str = ""
     installed: str = ""
     add_console: int = 0
+    tries: int = 2
+    trial_window: int = 300
+    trial_panic: int = 30
+    trial_watchdog: int = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,10 @@ KEYS = (
         "the first stage that the machine's loader started, as `chainboot install` names it; set by its entry",
     ),
     Key("add_console", "0 or 1", "1: an entry whose command line names no console gets the first stage's own", 1),
+    Key("tries", "a number", "how often an entry may be started before it has proved itself; 0: trials are off", 99),
+    Key("trial_window", "seconds", "how long the menu waits where no entry is known to be good; 0: for a person"),
+    Key("trial_panic", "seconds", "after how long a panic of an entry on trial restarts the machine; 0: as it says"),
+    Key("trial_watchdog", "seconds", "after how long without a sign of life a hardware watchdog resets a trial; 0: none"),
 )
 
 # Of the identifier of a first stage.
@@ -99,6 +107,7 @@ _WANTED = {
     "port": "a port, from 1 to 65535",
     "role": f"one of {', '.join(ROLES)}, none",
     "0 or 1": "0 or 1",
+    "a number": "a whole number, at most 99",
     "identifier": f"{_DIGITS} hexadecimal digits, or nothing",
     **dict.fromkeys(_TEXTS, "a value after ="),
 }

@@ -264,7 +264,23 @@ def _set_default(options: argparse.Namespace) -> int:
     else:
         change.write()
         talk(f"chainboot: {label} is now the default of {place}")
+    if not options.dry_run:
+        from chainboot.trial_verbs import after_set_default
+
+        after_set_default(candidate)
     return EXIT_OK
+
+
+def _on_trials(verb: str) -> Callable[[argparse.Namespace], int]:
+    """A verb of `trial_verbs`, which is imported once it is asked for."""
+
+    def do(options: argparse.Namespace) -> int:
+        from chainboot.process import run
+        from chainboot.trial_verbs import VERBS, Here
+
+        return VERBS[verb](options, Here(run))
+
+    return do
 
 
 def _image(options: argparse.Namespace) -> int:
@@ -311,4 +327,5 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "append-secrets": _append_secrets,
     "check-settings": _check_settings,
     "install": _install,
+    **{verb: _on_trials(verb) for verb in ("bless", "confirm", "expire", "next", "rollback", "status")},
 }

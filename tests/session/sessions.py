@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,9 +20,11 @@ from chainboot.boot import kexec
 from chainboot.boot.discovery import Discovery, discover
 from chainboot.boot.host import Host
 from chainboot.boot.plan import BootPlan, EndSessions
+from chainboot.boot.volume import Volume
 from chainboot.process import Completed, Runner
 from chainboot.remote.reach import Reach
 from chainboot.remote.role import Role
+from chainboot.session.attempt import Attempts
 from chainboot.session.departure import Departure
 from chainboot.session.events import Event
 from chainboot.session.log import Log
@@ -33,6 +35,10 @@ from chainboot.session.presence import Presence
 from chainboot.session.screen import ScreenState, status
 from chainboot.session.shared import Shared
 from chainboot.settings import Settings
+from chainboot.trial.evidence import Evidence
+from chainboot.trial.watchdog import Watchdog
+
+NOW = 1_800_000_000  # seconds since 1970
 
 HOST = Host("x86_64", True, True, False, False, False, 1 << 30)
 
@@ -92,7 +98,13 @@ class Sitting:
     """One person's session on a machine, with what it said and what it left to the process that no session owns."""
 
     def __init__(
-        self, machine: Machine, person: Person = CONSOLE, *, settings: Settings | None = None, owned: bool = False
+        self,
+        machine: Machine,
+        person: Person = CONSOLE,
+        *,
+        settings: Settings | None = None,
+        owned: bool = False,
+        counted: bool = False,
     ) -> None:
         self.machine = machine
         self.person = person
@@ -110,6 +122,17 @@ class Sitting:
             reach=lambda: machine.reach,
             clock=lambda: machine.clock(),
         )
+        # Boots are counted only where a test asks for it: their words would stand in every command line.
+        self.watchdog: Watchdog | None = None
+        self.attempts = Attempts(
+            machine.runner,
+            self.settings,
+            self.log,
+            machine.runtime,
+            now=lambda: NOW,
+            find_watchdog=lambda _: self.watchdog,
+            gather=self.gather,
+        )
         self.departure = Departure(
             machine.runner,
             person,
@@ -120,6 +143,7 @@ class Sitting:
             machine.runtime,
             owned=owned,
             installed=self.settings.installed,
+            attempts=self.attempts if counted else None,
             clock=lambda: machine.clock(),
             host=lambda: HOST,
             detach=self.detached.append,
@@ -128,6 +152,10 @@ class Sitting:
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+    def gather(self, digest: str, why: str, _volumes: Sequence[Volume], _since: int) -> Evidence:
+        """What is known of an entry that did not come up."""
+        return Evidence(digest, why or "it panicked: out of coffee", ("Kernel panic: out of coffee",))
 
     def leave(self, plan: BootPlan, run: Runner, say: Callable[[str], None]) -> None:
         """The second half of a boot, with a line for what would end the sessions: what they are told at that moment."""

@@ -18,7 +18,7 @@ from session.menus import after, entry, menu, sized
 
 from chainboot.errors import ChainbootError
 from chainboot.session.events import Boot, Event, Key, Resize
-from chainboot.session.lines import LineMenu
+from chainboot.session.line_menu import LineMenu
 from chainboot.session.loop import run_menu
 from chainboot.session.output import TerminalGone
 from chainboot.session.screen import READY, Action, Choice, render

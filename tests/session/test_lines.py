@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from session.menus import COMMAND_LINE, HOSTILE, after, entry, menu
 
 from chainboot.session.events import Ask, Boot, Edit, EndOfInput, Event, Key, Replace, Surroundings, Tick
-from chainboot.session.lines import NEW_COMMAND_LINE, PROMPT, LineMenu, announce, help_text, listing, parse
+from chainboot.session.line_menu import LineMenu
+from chainboot.session.lines import NEW_COMMAND_LINE, PROMPT, announce, help_text, listing, parse
 from chainboot.session.loop import run_menu
 from chainboot.session.screen import EDITING, READY, Abilities, Action, Choice, ScreenState
 
@@ -89,7 +90,11 @@ FULL = Abilities(can_ask=True)
         ("SHOW NIXOS-41-DEFAULT --JSON", "show nixos-41-default --JSON"),
         ("PLAN  Nixos-41-Default", "plan nixos-41-default"),
         ("BOOT NIXOS-41-DEFAULT --APPEND A", "boot nixos-41-default --APPEND A"),
-        ("LOG NIXOS-41-DEFAULT", "log NIXOS-41-DEFAULT"),
+        ("LOG NIXOS-41-DEFAULT", "log nixos-41-default"),
+        ("NEXT NIXOS-41-DEFAULT --ONCE", "next nixos-41-default --ONCE"),
+        ("next --clear", "next --clear"),
+        ("Rollback", "rollback"),
+        ("set-default 3", "set-default 3"),
         ("show gone --json", "show gone --json"),
     ],
 )
@@ -255,8 +260,11 @@ def test_words_that_do_nothing_here_are_not_offered() -> None:
 
 
 WORDS = {
-    "can_boot": {"N, LABEL, b N, b LABEL", "an empty line", "hold, resume", "reboot"},
-    "can_edit": {"e N, e LABEL", "boot N --append TEXT"},
+    "can_boot": {
+        *("N, LABEL, b N, b LABEL", "an empty line", "hold, resume", "reboot"),
+        *("next N, next N --once", "rollback"),
+    },
+    "can_edit": {"e N, e LABEL", "boot N --append TEXT", "set-default N"},
     "can_shell": {"s", "poweroff"},
     "can_rescan": {"r"},
     "can_quit": {"q"},
@@ -271,14 +279,14 @@ def test_the_help_has_no_word_that_does_nothing_here(ability: str) -> None:
         return {line.partition("  ")[0] for line in printed[: printed.index("Any line stops the countdown.") + 1]}
 
     everything = words(can_quit=True, can_ask=True)
-    for_all = {"l", "show N, plan N", "status, log", "Any line stops the countdown."}
+    for_all = {"l", "show N, plan N", "status, log", "log N", "Any line stops the countdown."}
     assert everything == {word for each in WORDS.values() for word in each} | for_all
     assert everything - words(**{"can_quit": True, "can_ask": True, ability: False}) == WORDS[ability]
 
 
 def test_a_menu_without_verbs_offers_none() -> None:
     offered = {line.split()[0] for line in help_text(Abilities())}
-    assert not offered & {"show", "status,", "hold,", "reboot", "poweroff", "boot"}
+    assert not offered & {"show", "status,", "hold,", "reboot", "poweroff", "boot", "next", "rollback", "set-default"}
 
 
 def test_the_countdown_is_told_at_few_moments() -> None:

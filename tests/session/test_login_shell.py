@@ -624,3 +624,38 @@ def test_no_configuration_at_all_is_said(tmp_path: Path) -> None:
     for words in (None, "boot", "status"):
         with pytest.raises(ChainbootError, match="no extlinux configuration was found"):
             Login(tmp_path, tmp_path / "empty").ask(words)
+
+
+def test_what_outlives_the_login_is_in_the_journal_before_it_is_done(tmp_path: Path, nixos_root: Path) -> None:
+    login = Login(tmp_path, nixos_root, Role.EDIT)
+    for words, logged in (
+        ("next nixos-42-hardened --once --json", "next nixos-42-hardened --once"),
+        ("next --clear", "next --clear"),
+        ("rollback", "rollback"),
+        ("confirm", "confirm"),
+        ("set-default 2 --force", "set-default 2 --force"),
+    ):
+        login.runner.commands.clear()
+        assert login.ask(words) == 42
+        assert login.logged() == [f"{NAME} asks for: {logged}"]
+        assert login.commanded[-1].verb == words.split()[0]
+    login.runner.commands.clear()
+    for words in ("set-default 2 --dry-run", "list", "status"):
+        login.ask(words)
+    assert login.logged() == []
+
+
+def test_a_journal_that_takes_nothing_keeps_nobody_from_confirming(tmp_path: Path, nixos_root: Path) -> None:
+    login = Login(tmp_path, nixos_root, answers={"logger": Completed((), 1, stderr="full")})
+    assert login.ask("confirm") == 42
+    assert login.said == ["the journal does not have this: logger exited with 1: full"]
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [(Role.VIEW, "next 2"), (Role.VIEW, "rollback"), (Role.VIEW, "confirm"), (Role.BOOT, "set-default 2")],
+)
+def test_what_outlives_the_login_needs_a_role(tmp_path: Path, nixos_root: Path, role: Role, words: str) -> None:
+    login = Login(tmp_path, nixos_root, role)
+    assert login.refusal(words)[1] == EXIT_NOT_ALLOWED
+    assert (login.commanded, login.acts()) == ([], [])

@@ -20,6 +20,9 @@ LEAST = {
     "plan": VIEW,
     "status": VIEW,
     "log": VIEW,
+    "next": BOOT,
+    "rollback": BOOT,
+    "set-default": EDIT,
     "help": VIEW,
     "boot": BOOT,
     "hold": BOOT,
@@ -46,7 +49,8 @@ def test_the_table_of_roles_has_every_verb() -> None:
 @pytest.mark.parametrize("verb", LEAST)
 def test_every_verb_with_every_role(verb: str, role: Role) -> None:
     if role.allows(LEAST[verb]):
-        assert parse(verb, role) == Request(verb)
+        entry = "3" if verb in ("next", "set-default") else None
+        assert parse(" ".join(filter(None, (verb, entry))), role) == Request(verb, entry)
     else:
         assert refusal(verb, role) == (
             f"{verb} needs a key with the role {LEAST[verb].value}; this one has {role.value}",

@@ -85,6 +85,7 @@ def test_text_and_json(tmp_path: Path) -> None:
         "default": "nixos-default",
         "entries": 2,
         "problems": ["kexec is \x1b[2Joff"],
+        "trial": None,
     }
     nothing = Running(BORIS, (), "", "6.6.32")
     assert "from no entry that is still there\ndefault   none\n" in running_text(nothing)

@@ -1,6 +1,7 @@
-"""Carries out a BootPlan: the only place that acts.
+"""Carries out a BootPlan: loads, takes down, jumps. What it records between loading and taking down is done by whoever
+keeps the records (`session.attempt`).
 
-The order is load, teardown, execute, each step checked. Whatever fails, nothing stays loaded: a loaded image
+The order is load, record, teardown, execute, each step checked. Whatever fails, nothing stays loaded: a loaded image
 would turn a later `reboot` into a kexec (systemd#41211). What kexec-tools says of a failed load is put into words.
 """
 
@@ -96,13 +97,13 @@ def is_loaded(path: str = LOADED) -> bool:
         return False
 
 
-def _take(step: Concatenate | Command | EndSessions, run: Runner, seconds: float) -> None:
+def _take(step: Concatenate | Command, run: Runner, seconds: float) -> None:
     if isinstance(step, Concatenate):
         try:
             concatenate(step)
         except OSError as error:
             raise RefusedError(f"the initrds could not be joined in {step.target}: {error.strerror}") from error
-    elif isinstance(step, Command):
+    else:
         run(step.argv, check=True, timeout=seconds)
 
 

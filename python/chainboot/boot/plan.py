@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chainboot import architecture
 from chainboot.boot.candidate import Candidate
+from chainboot.boot.cmdline import with_parameters
 from chainboot.boot.consoles import added
 from chainboot.boot.initrd import ALIGNMENT
 from chainboot.errors import RefusedError
@@ -58,7 +59,31 @@ class EndSessions:
         return f"# end the SSH sessions, which are told; after {self.patience} s whatever is left; stop the server"
 
 
-Step = Concatenate | Command | EndSessions
+@dataclass(frozen=True, slots=True)
+class WriteRecord:
+    """Write `what` to the record of trials at `path` of this machine (see `trial.record`)."""
+
+    path: str
+    what: str
+
+    def describe(self) -> str:
+        """The step in words: there is no program for it."""
+        return f"# write to {self.path}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class ArmWatchdog:
+    """Start the watchdog of `driver`, which resets the machine after `seconds` without a sign of life."""
+
+    driver: str
+    seconds: int
+
+    def describe(self) -> str:
+        """The step in words: there is no program for it."""
+        return f"# arm the watchdog {self.driver}: it resets the machine after {self.seconds} s without a sign of life"
+
+
+Step = Concatenate | Command | EndSessions | WriteRecord | ArmWatchdog
 
 # How long sessions have to say goodbye, in seconds: a proper disconnect takes one round trip and a poll.
 PATIENCE = 5
@@ -66,7 +91,7 @@ PATIENCE = 5
 
 @dataclass(frozen=True, slots=True)
 class BootPlan:
-    """What one boot does, in this order: load, teardown, execute.
+    """What one boot does, in this order: load, record, teardown, execute.
 
     Nothing outside memory changes before the load has succeeded, so a failed load leaves the menu alive. `notes` are
     sentences about what differs from the configuration.
@@ -75,14 +100,20 @@ class BootPlan:
     label: str
     title: str
     cmdline: str
-    load: tuple[Step, ...]
+    load: tuple[Concatenate | Command, ...]
     teardown: tuple[Command | EndSessions, ...]
     execute: tuple[Command, ...]
     notes: tuple[str, ...] = ()
+    record: tuple[WriteRecord | ArmWatchdog, ...] = ()
 
     def phases(self) -> tuple[tuple[str, tuple[Step, ...]], ...]:
         """The phases by name, in the order in which they run."""
-        return (("load", self.load), ("teardown", self.teardown), ("execute", self.execute))
+        return (
+            ("load", self.load),
+            ("record", self.record),
+            ("teardown", self.teardown),
+            ("execute", self.execute),
+        )
 
     def describe(self) -> str:
         """Exactly what would run, for a person: the output of `--dry-run`. Ends in a line feed."""
@@ -101,18 +132,23 @@ def make_plan(
     unmount: tuple[str, ...] = (),
     sessions: bool = False,
     systemd: bool = False,
+    words: str = "",
+    record: tuple[WriteRecord | ArmWatchdog, ...] = (),
+    remarks: tuple[str, ...] = (),
 ) -> BootPlan:
     """The plan to boot `candidate`; raises `RefusedError` with the reasons where it has no kernel or initrd.
 
     `cmdline` replaces the entry's own. `unmount` are mount points to take down. With `sessions` the SSH sessions are
     ended before that: `kexec -e` takes the interfaces down, and a client that was not told hangs. With `systemd` the
-    running system is shut down in order (`systemctl kexec`) instead of being left by `kexec -e`.
+    running system is shut down in order (`systemctl kexec`) instead of being left by `kexec -e`. `words` are added to
+    the command line; `record` and `remarks` are what a trial writes, and what a person should know of it.
     """
     if candidate.reasons or candidate.kernel is None:
         why = "; ".join(candidate.reasons)
         raise RefusedError(f"{candidate.entry.label} cannot be booted: {why}", position=candidate.entry.position)
-    cmdline = candidate.boot_cmdline if cmdline is None else cmdline
-    load: list[Step] = []
+    own = candidate.boot_cmdline if cmdline is None else cmdline
+    cmdline = with_parameters(own, words) if words else own
+    load: list[Concatenate | Command] = []
     initrds = [file.host for file in candidate.initrds]
     if len(initrds) > 1 or any(file.skip for file in candidate.initrds):
         # kexec-tools keeps only the last --initrd, so several become one file, in the order given
@@ -135,7 +171,8 @@ def make_plan(
         load=tuple(load),
         teardown=teardown(unmount, sessions=sessions),
         execute=(Command(("systemctl", "kexec")) if systemd else Command(("kexec", "-e")),),
-        notes=tuple(filter(None, [added(candidate, cmdline)])),
+        notes=tuple(filter(None, [added(candidate, own), *remarks])),
+        record=record,
     )
 
 

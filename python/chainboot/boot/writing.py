@@ -1,20 +1,31 @@
 """Putting a new text in the place of a file of a volume, so that after a power cut there is the old one or the new one.
 
-A temporary file in the same directory, fsync, rename over the file, fsync of the directory: rename(2) is atomic on
-every file system with a journal. (On FAT the kernel updates two directory entries; a power cut between them can lose
-the name, and no program can do better there.)
+A temporary file in the same directory, fsync, rename over the file, fsync. That is not all, because a power cut leaves
+any part of what was not flushed, and because a boot loader does not replay the journal of the file system:
+
+- The old file is held open until the new one is on the disk, so that FAT does not count its clusters as free.
+- It also has a second name until then, where the file system has hard links: an ext4 whose directory still has the old
+  file, as the disk shows it, must not have that file removed already.
+- The directory is synced before the renamed file is (see `sync.sync_renamed`), and the journal of an ext4 is written
+  to its places before and after the rename (see `sync.checkpoint`).
+
+`make cuts` cuts all of it off everywhere, on ext4 and FAT.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
+from chainboot.boot.lock import try_lock
 from chainboot.boot.volume import Volume, file_type
 from chainboot.errors import RefusedError
-from chainboot.sync import sync_directory
+from chainboot.sync import checkpoint, sync_directory, sync_renamed
 
 
 class System:
@@ -56,79 +67,134 @@ class System:
         """unlinkat(2)."""
         os.unlink(name, dir_fd=directory)
 
+    def link(self, source: str, target: str, directory: int) -> None:
+        """linkat(2), within one directory."""
+        os.link(source, target, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+
+    def lock(self, descriptor: int) -> bool:
+        """flock(2): whether it is ours alone now. Does not wait."""
+        return try_lock(descriptor, fcntl.LOCK_EX)
+
+    def names(self, directory: int) -> list[str]:
+        """getdents(2)."""
+        return os.listdir(directory)
+
+    def checkpoint(self, descriptor: int) -> None:
+        """See `sync.checkpoint`."""
+        checkpoint(descriptor)
+
 
 SYSTEM = System()
 
 _TEMPORARY = ".chainboot-"
+
+# What an attempt that lost its power has left: its temporary file, and the second name of the old one.
+_LEFT_OVER = re.compile(r"\.chainboot-[0-9a-f]{16}")
+
+# FAT has no hard links; a file of another user may not be given one; there may be no more of them.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def replace_file(volume: Volume, path: str, before: bytes, after: bytes, system: System = SYSTEM) -> None:
     """Put `after` in the place of the file `path` of the volume, which still holds `before`. Raises `RefusedError`.
 
     Owner and mode stay. Links are followed inside the volume and stay links: the file at their end is replaced. A
-    refusal leaves the file as it was and nothing beside it; only when the last fsync fails the new text is there
-    already, and the error says so.
+    refusal leaves the file as it was and nothing beside it; only when a sync behind the rename fails the new text is
+    there already, and the error says so.
     """
     real = volume.follow(path)
     place = volume.root + real
     if "/nix/store/" in os.path.realpath(place):
         raise RefusedError(f"{place} was not changed: it is in the Nix store, where nothing changes once it is built")
     parent, _, name = place.rpartition("/")
+    with _refusals(place, volume), _opened(parent or "/", os.O_RDONLY | os.O_DIRECTORY, None, system) as directory:
+        if not system.lock(directory):
+            raise RefusedError(f"{place} was not changed: another chainboot is changing it just now")
+        _tidy(directory, system)
+        # Opened for writing, and not written: it says whether this user may, and whether it is immutable or read-only.
+        with _opened(name, os.O_WRONLY | os.O_NONBLOCK, directory, system) as old:
+            status = system.status(old)
+            _check(place, status)
+            temporary, second = (f"{_TEMPORARY}{os.urandom(8).hex()}" for _ in range(2))
+            with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, directory, system) as new:
+                try:
+                    _fill(new, after, status, system)
+                    linked = _link(name, second, directory, system)
+                    try:
+                        sync_directory(system.sync, directory)
+                        system.checkpoint(directory)
+                        if volume.read(real, len(before) + 1) != before:
+                            raise RefusedError(f"{place} was not changed: another program has changed it just now")
+                        system.rename(temporary, name, directory)
+                    except BaseException:
+                        _remove(second, directory, system)
+                        raise
+                except BaseException:
+                    _remove(temporary, directory, system)
+                    raise
+                try:
+                    sync_renamed(system.sync, directory, new)
+                    system.checkpoint(directory)
+                except OSError as error:
+                    raise RefusedError(
+                        f"{place} was changed, but a power cut may undo it: {_reason(error)}",
+                        hint="run sync, and look again",
+                    ) from error
+                finally:
+                    if linked:
+                        _remove(second, directory, system)
+
+
+@contextmanager
+def _refusals(place: str, volume: Volume) -> Iterator[None]:
     try:
-        directory = system.open(parent or "/", os.O_RDONLY | os.O_DIRECTORY)
+        yield
     except OSError as error:
         raise _refusal(place, volume, error) from error
-    try:
-        try:
-            temporary = _prepare(place, name, after, directory, system)
-        except OSError as error:
-            raise _refusal(place, volume, error) from error
-        try:
-            if volume.read(real, len(before) + 1) != before:
-                raise RefusedError(f"{place} was not changed: another program has changed it just now")
-            system.rename(temporary, name, directory)
-        except BaseException as error:
-            _remove(temporary, directory, system)
-            if isinstance(error, OSError):
-                raise _refusal(place, volume, error) from error
-            raise
-        _sync_directory(place, directory, system)
-    finally:
-        with suppress(OSError):
-            system.close(directory)
 
 
-def _prepare(place: str, name: str, data: bytes, directory: int, system: System) -> str:
-    """Write `data` to a new file in the directory, down to the disk; its name. Nothing is left where that fails."""
-    # Opened for writing, and not written: it says whether this user may, and whether it is immutable or read-only.
-    old = system.open(name, os.O_WRONLY | os.O_NONBLOCK, directory)
+@contextmanager
+def _opened(path: str, flags: int, directory: int | None, system: System) -> Iterator[int]:
+    descriptor = system.open(path, flags, directory)
     try:
-        status = system.status(old)
+        yield descriptor
     finally:
-        system.close(old)
+        with suppress(OSError):  # what is to be known about the disk, fsync has said
+            system.close(descriptor)
+
+
+def _check(place: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise RefusedError(f"{place} was not changed: it is {file_type(status.st_mode)}, not a file")
     if status.st_nlink > 1:
         names = f"{status.st_nlink} names (hard links)"
         raise RefusedError(f"{place} was not changed: it has {names}, and the others would keep the old text")
-    temporary = f"{_TEMPORARY}{os.urandom(8).hex()}"
-    new = system.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, directory)
-    closed = False
+
+
+def _tidy(directory: int, system: System) -> None:
+    """Remove what attempts have left that lost their power; the lock says that nobody is at it now."""
+    for name in system.names(directory):
+        if _LEFT_OVER.fullmatch(name):
+            _remove(name, directory, system)
+
+
+def _fill(new: int, data: bytes, status: os.stat_result, system: System) -> None:
+    """Write `data` into the new file, with owner and mode of the old one, down to the disk."""
+    while data:
+        data = data[system.write(new, data) :]
+    _dress(new, status, system)
+    system.sync(new)
+
+
+def _link(name: str, second: str, directory: int, system: System) -> bool:
+    """Give the file a second name, where that can be."""
     try:
-        rest = data
-        while rest:
-            rest = rest[system.write(new, rest) :]
-        _dress(new, status, system)
-        system.sync(new)
-        closed = True  # whatever close says, the descriptor is gone after it
-        system.close(new)
-    except BaseException:
-        if not closed:
-            with suppress(OSError):
-                system.close(new)
-        _remove(temporary, directory, system)
-        raise
-    return temporary
+        system.link(name, second, directory)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return True
 
 
 def _dress(descriptor: int, wanted: os.stat_result, system: System) -> None:
@@ -143,15 +209,6 @@ def _dress(descriptor: int, wanted: os.stat_result, system: System) -> None:
 def _remove(temporary: str, directory: int, system: System) -> None:
     with suppress(OSError):
         system.remove(temporary, directory)
-
-
-def _sync_directory(place: str, directory: int, system: System) -> None:
-    try:
-        sync_directory(system.sync, directory)
-    except OSError as error:
-        raise RefusedError(
-            f"{place} was changed, but a power cut may undo it: {_reason(error)}", hint="run sync, and look again"
-        ) from error
 
 
 def _refusal(place: str, volume: Volume, error: OSError) -> RefusedError:

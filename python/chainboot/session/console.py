@@ -124,7 +124,8 @@ class Console:
         overview = self.overview
         host = self.host()
         unable = host_objections(host)
-        decided = autoboot(discovery.configurations, among, overview.settings, overview.shared.failed(), unable)
+        trials = self.departure.trials(discovery)
+        decided = autoboot(discovery.configurations, among, overview.settings, overview.shared.failed(), unable, trials)
         if self._restart:
             overview.restart(decided)
             self._restart = False
@@ -132,7 +133,7 @@ class Console:
         if not among:
             said.append(discovery.summary())
         state = open_menu(
-            menu_items(among),
+            menu_items(among, trials),
             default=decided.default,
             timer=decided.index,
             timeout_ds=decided.timeout_ds,
@@ -148,6 +149,7 @@ class Console:
             *host_remarks(host),
             *self.complaints,
             *discovery.problems,
+            *trials.problems(discovery.configurations),
             *remarks(discovery.configurations),
         )
         with self.open_terminal() as terminal:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from chainboot.boot.candidate import Candidate
+from chainboot.boot.candidate import Candidate, candidates
+from chainboot.boot.cmdline import with_parameters
 from chainboot.boot.consoles import with_consoles
 from chainboot.boot.discovery import Discovery
 from chainboot.boot.host import Host, read_host
@@ -20,13 +21,15 @@ from chainboot.boot.preflight import host_objections, objections
 from chainboot.boot.proved import mark_proved
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.process import Runner, detach
-from chainboot.session.choice import Identity, identity
+from chainboot.session.attempt import Attempt, Attempts
+from chainboot.session.choice import Identity, cannot_boot, identity
 from chainboot.session.clock import clock
 from chainboot.session.countdown import Countdown
 from chainboot.session.log import Log
 from chainboot.session.person import Person
 from chainboot.session.presence import Presence
 from chainboot.session.shared import Shared
+from chainboot.session.trials import OFF, Trials
 from chainboot.session.volumes import steady
 from chainboot.text import printable
 
@@ -52,12 +55,19 @@ class Departure:
     runtime: str
     owned: bool = False
     installed: str = ""
+    attempts: Attempts | None = None
     clock: Callable[[], int] = clock
     host: Callable[[], Host] = read_host
     detach: Callable[[Callable[[], None]], None] = detach
     leave: Callable[[BootPlan, Runner, Callable[[str], None]], None] = leave
 
-    def plan(self, candidate: Candidate, cmdline: str | None, discovery: Discovery) -> BootPlan:
+    def trials(self, discovery: Discovery) -> Trials:
+        """What the records of the volumes say now."""
+        return OFF if self.attempts is None else self.attempts.look(discovery)
+
+    def plan(
+        self, candidate: Candidate, cmdline: str | None, discovery: Discovery, attempt: Attempt | None = None
+    ) -> BootPlan:
         """What booting `candidate` would run. Raises `RefusedError` where it has no kernel."""
         return make_plan(
             candidate,
@@ -66,7 +76,17 @@ class Departure:
             runtime=self.runtime,
             unmount=_mounted(discovery),
             sessions=True,
+            words=attempt.added if attempt is not None else "",
+            record=attempt.steps if attempt is not None else (),
+            remarks=attempt.remarks if attempt is not None else (),
         )
+
+    def rehearse(self, candidate: Candidate, cmdline: str | None, discovery: Discovery) -> BootPlan:
+        """The plan of `boot`, with nothing done for it."""
+        own = cmdline is None or cmdline == candidate.boot_cmdline
+        attempt = self._attempt(candidate, discovery, "", dry_run=True) if own else None
+        candidate, attempt = self._fitting(candidate, attempt) if own else (candidate, None)
+        return self.plan(candidate, None if own else cmdline, discovery, attempt)
 
     def objections(self, candidate: Candidate, cmdline: str) -> tuple[str, ...]:
         """Why it cannot boot, as far as that can be known before."""
@@ -83,6 +103,26 @@ class Departure:
         bare = replace(candidate, consoles="")
         return candidate if self.objections(bare, bare.cmdline) else bare
 
+    def _fitting(self, candidate: Candidate, attempt: Attempt | None) -> tuple[Candidate, Attempt | None]:
+        """The same for the words of a trial, which matter more than a console: they are the last to be left out."""
+        if attempt is None:
+            return self.fitting(candidate), None
+        for each in (candidate, replace(candidate, consoles="")):
+            if not self.objections(each, with_parameters(each.boot_cmdline, attempt.added)):
+                return each, attempt
+        # Without them nothing can be proved, so that it is not counted either.
+        return self.fitting(candidate), None
+
+    def _attempt(self, candidate: Candidate, discovery: Discovery, by: str, *, dry_run: bool = False) -> Attempt | None:
+        """How the boot is counted. A try of what nobody chose has to be written, where something good could boot."""
+        if self.attempts is None:
+            return None
+        trials = self.trials(discovery)
+        among = candidates(discovery.configurations) if by else ()
+        failed = self.shared.failed()
+        good = trials.good_besides(candidate, among, lambda each: cannot_boot(each, failed)) is not None
+        return self.attempts.prepare(candidate, trials, by_itself=bool(by), must=good, dry_run=dry_run)
+
     def boot(self, candidate: Candidate, cmdline: str | None, discovery: Discovery, *, by: str = "") -> str:
         """Boot. Returns why not; for a session over SSH, "" once the jump is under way and the session is to end.
 
@@ -98,40 +138,50 @@ class Departure:
         # What a person typed may be too long or wrong; that says nothing about the entry. What boots by itself must
         # give way to another one.
         blamed = identity(candidate) if own or by else None
-        prepare = partial(self._prepared, candidate, cmdline, discovery)
+        prepare = partial(self._prepared, candidate, cmdline, discovery, by, counted=own or bool(by))
         return self._go(label, given, prepare, blamed, by, partial(self._record, discovery))
 
     def power(self, verb: str) -> str:
         """Restart the machine or switch it off, as `boot` does. Looks at no disk: it may be a disk that is dying."""
 
-        def prepare() -> BootPlan:
+        def prepare() -> tuple[BootPlan, None]:
             unload(self.run)
-            return make_power_plan(verb)
+            return make_power_plan(verb), None
 
-        return self._go(verb, "", prepare, None, "", lambda: None)
+        return self._go(verb, "", prepare, None, "", lambda _: None)
 
-    def _record(self, discovery: Discovery) -> None:
-        """This first stage has found and loaded an entry, and jumps now: the next `chainboot install` keeps it."""
+    def _record(self, discovery: Discovery, attempt: Attempt | None) -> None:
+        """This first stage has found and loaded an entry, and jumps now: the next `chainboot install` keeps it.
+
+        Raises `RefusedError` where it may not jump, because the try cannot be written down.
+        """
+        if attempt is not None and self.attempts is not None:
+            self.attempts.record(attempt)
         problem = mark_proved(self.run, discovery.volumes, self.installed, runtime=self.runtime)
         if problem is not None:
             self.log.write("chainboot", printable(problem))
 
-    def _prepared(self, candidate: Candidate, cmdline: str | None, discovery: Discovery) -> BootPlan:
+    def _prepared(
+        self, candidate: Candidate, cmdline: str | None, discovery: Discovery, by: str, *, counted: bool
+    ) -> tuple[BootPlan, Attempt | None]:
+        attempt = None
         if cmdline is None or cmdline == candidate.boot_cmdline:
-            candidate, cmdline = self.fitting(candidate), None
+            attempt = self._attempt(candidate, discovery, by) if counted else None
+            candidate, attempt = self._fitting(candidate, attempt)
+            cmdline = None
         against = self.objections(candidate, candidate.boot_cmdline if cmdline is None else cmdline)
         if against:
             raise RefusedError(f"{printable(candidate.entry.label)} cannot boot: {'; '.join(against)}")
-        return self.plan(candidate, cmdline, discovery)
+        return self.plan(candidate, cmdline, discovery, attempt), attempt
 
     def _go(
         self,
         what: str,
         given: str,
-        prepare: Callable[[], BootPlan],
+        prepare: Callable[[], tuple[BootPlan, Attempt | None]],
         entry: Identity | None,
         by: str,
-        record: Callable[[], None],
+        record: Callable[[Attempt | None], None],
     ) -> str:
         who = by or self.person.name
         does = what if what in POWER else f"boots {what}"
@@ -141,33 +191,38 @@ class Departure:
         self.log.write(who, f"{does}{given}")
         try:
             with steady(self.runtime):
-                plan = prepare()
+                plan, attempt = prepare()
                 load(plan, self.run)
         except ChainbootError as error:
             self._failed(str(error), entry)
             return str(error)
-        record()
+        try:
+            record(attempt)
+        except ChainbootError as error:
+            unload(self.run, loaded=True)
+            self._failed(str(error), entry)
+            return str(error)
         told = f"{'chainboot:' if what in POWER else BOOTING} {what}: {printable(plan.title)}"
         self.shared.leave(f"{told} ({who})", self.clock())
         notes = [f"chainboot: {printable(note)}" for note in plan.notes]
         if not (self.person.remote or self.owned):
             for line in (told, *notes):
                 self.say(line)
-            return self._jump(plan, entry)
+            return self._jump(plan, entry, attempt)
         # First: nothing of this session, such as a terminal that takes nothing, may keep the machine here.
-        self.detach(lambda: self._quietly(plan, entry))
+        self.detach(lambda: self._quietly(plan, entry, attempt))
         for line in (told, *notes):
             self.say(line)
         if self.person.remote:
             self.say(CLOSING)
         return ""
 
-    def _quietly(self, plan: BootPlan, entry: Identity | None) -> None:
+    def _quietly(self, plan: BootPlan, entry: Identity | None, attempt: Attempt | None) -> None:
         self.presence.hand_over()
         self.say = lambda text: self.log.write("chainboot", text)
-        self._jump(plan, entry)
+        self._jump(plan, entry, attempt)
 
-    def _jump(self, plan: BootPlan, entry: Identity | None) -> str:
+    def _jump(self, plan: BootPlan, entry: Identity | None, attempt: Attempt | None) -> str:
         reason = f"{plan.label} was started, but this kernel is still running"
         try:
             self.leave(plan, self.run, self.say)
@@ -176,6 +231,8 @@ class Departure:
         except Exception as error:  # whatever it was, the machine must not stay half left
             reason = f"{plan.label} was not booted: {error}"
         unload(self.run)
+        if attempt is not None and self.attempts is not None:
+            self.attempts.undo(attempt, reason)
         self._failed(reason, entry)
         return reason
 

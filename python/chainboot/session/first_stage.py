@@ -13,6 +13,7 @@ from chainboot.boot.sysappend import read_system
 from chainboot.devices import FILE as FILE_OF_DEVICES
 from chainboot.devices import problems
 from chainboot.process import interact, run
+from chainboot.session.attempt import Attempts
 from chainboot.session.departure import Departure
 from chainboot.session.log import Log
 from chainboot.session.output import speak
@@ -77,7 +78,18 @@ def open_session(
         settings=settings,
         complaints=complaints,
         overview=Overview(person, settings, presence, shared),
-        departure=Departure(run, person, presence, shared, log, say, RUNTIME, owned, settings.installed),
+        departure=Departure(
+            run,
+            person,
+            presence,
+            shared,
+            log,
+            say,
+            RUNTIME,
+            owned,
+            settings.installed,
+            Attempts(run, settings, log, RUNTIME),
+        ),
         log=log,
         say=say,
     )

@@ -39,6 +39,11 @@ def help_text(able: Abilities) -> tuple[str, ...]:
         (True, "Ctrl-L               draw the screen anew"),
         (True, ""),
         (True, "Any key stops the countdown. On a narrow screen * marks the default, ! what cannot boot."),
+        (
+            True,
+            "[good]: a system that it started has proved itself. [trial 1 of 2]: its next start is a trial. [bad]: it "
+            "has not proved itself, and does not boot by itself any more. On a narrow screen: g, t, b; n is new.",
+        ),
         (able.can_edit, ""),
         (
             able.can_edit,
@@ -127,6 +132,8 @@ def _entry(state: ScreenState, item: MenuItem, number: int, cells: int, *, selec
         badge += " *" if narrow else " (default)"
     if item.locked and not narrow:
         badge += " [locked]"
+    if item.standing:
+        badge += f" {item.standing[0]}" if narrow else f" [{item.standing}]"
     if not item.bootable:
         badge += " !" if narrow else " [cannot boot]"
     lead = f"{'>' if selected else ' '} {item.index:>{number}}  {' ' * min(item.indent, 16)}"

@@ -30,16 +30,19 @@ from chainboot.session.person import Person
 from chainboot.session.picker import Choose, choose_on_this_terminal
 from chainboot.session.request import EXIT_NOT_ALLOWED, Request, RequestError, parse, usage
 from chainboot.session.state import Abilities
+from chainboot.session.trial_status import Look, read_status
 from chainboot.session.verbs import Answer, asked_cmdline, help_json
 from chainboot.session.visitor import ELSEWHERE, VERBS
 from chainboot.settings import RUNTIME
 from chainboot.text import clip, counted, printable
+from chainboot.trial.words import read_words
 
 EXIT_LEFT = 4  # the menu was left without a choice
 
 _LINE_BYTES = 700  # of a text in the journal: logger(1) takes a KiB, who and what else stands there with it
 _LABEL_CELLS = 150
 _SHORT_S = 10.0
+_ACTS = ("next", "rollback", "confirm", "set-default")
 _GOING = (
     "when it is loaded, services stop and this connection closes; the machine answers again when the new system is up"
 )
@@ -87,7 +90,17 @@ class LoginShell:
             case "help":
                 return 0, Answer(usage(self.person.role, VERBS), help_json(self.person.role, VERBS))
             case _:
+                if asked.verb in _ACTS and not asked.dry_run:
+                    self._act(asked)
                 return self.command(asked), None
+
+    def _act(self, asked: Request) -> None:
+        """The journal's line before something is changed that outlives this login."""
+        words = [asked.verb, asked.entry, *(f"--{flag}" for flag in ("once", "clear", "force") if getattr(asked, flag))]
+        late: list[str] = []
+        self._log([clip(f"{self.person.name} asks for: {' '.join(filter(None, words))}", _LINE_BYTES)], late)
+        for line in late:
+            self.say(line)
 
     def _find(self) -> tuple[tuple[Configuration, ...], tuple[Candidate, ...]]:
         found = configurations(root=self.root, complain=self.say)
@@ -212,10 +225,12 @@ class LoginShell:
                 return
 
     def _status(self) -> Answer:
-        _, among = self._find()
+        found, among = self._find()
         host = self.host()
         problems = (*host_objections(host), *host_remarks(host), *self._remarks())
-        status = running.Running(self.person, among, *self.running(), problems)
+        cmdline, release = self.running()
+        look = Look(read_words(cmdline), self.run, self.runtime)
+        status = running.Running(self.person, among, cmdline, release, problems, read_status(look, found, among))
         return Answer(running.running_text(status), running.running_json(status))
 
 

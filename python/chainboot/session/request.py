@@ -45,10 +45,19 @@ VERBS = (
     Verb("show", Role.VIEW, "everything about one entry", entry=True),
     Verb("plan", Role.VIEW, "what booting an entry would run", entry=True, options=("append", "cmdline", "json")),
     Verb("status", Role.VIEW, "the countdown, who is here, addresses, memory"),
-    Verb("log", Role.VIEW, "what people and the timer did on this machine"),
+    Verb("log", Role.VIEW, "what people and the timer did on this machine; with an ENTRY: why it failed", entry=True),
     Verb(
         "boot", Role.BOOT, "boot an entry; --append and --cmdline need the role edit",
         entry=True, options=("append", "cmdline", "dry-run", "json"),
+    ),
+    Verb(
+        "next", Role.BOOT, "what boots by itself from now on, or with --once the next time only; --clear: as before",
+        entry=True, options=("once", "clear", "json"),
+    ),
+    Verb("rollback", Role.BOOT, "the newest other entry that is known to be good boots by itself from now on"),
+    Verb(
+        "set-default", Role.EDIT, "make an entry the default, in the configuration file",
+        entry=True, options=("force", "dry-run", "json"),
     ),
     Verb("hold", Role.BOOT, "stop the countdown until `resume`"),
     Verb("resume", Role.BOOT, "let the countdown go on"),
@@ -78,6 +87,9 @@ class Request:
     subvol: str | None = None
     activate: bool = False
     command: tuple[str, ...] = ()
+    once: bool = False
+    clear: bool = False
+    force: bool = False
 
 
 class RequestError(ChainbootError):
@@ -180,6 +192,8 @@ def _arguments(verb: Verb, words: list[str]) -> Request:
     if verb.name == "chroot" and "json" in flags and "dry-run" not in flags:
         # What runs inside has stdout for itself.
         raise RequestError("--json is for chroot --dry-run", 2, f"usage: {verb.usage}")
+    if verb.name in ("next", "set-default") and (entry is None) is not ("clear" in flags):
+        raise RequestError("an ENTRY is wanted, as `list` shows it", 2, f"usage: {verb.usage}")
     return Request(
         verb.name,
         entry,
@@ -191,6 +205,9 @@ def _arguments(verb: Verb, words: list[str]) -> Request:
         subvol=values.get("subvol"),
         activate="activate" in flags,
         command=command,
+        once="once" in flags,
+        clear="clear" in flags,
+        force="force" in flags,
     )
 
 

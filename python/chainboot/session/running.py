@@ -1,6 +1,6 @@
-"""Which entry the running system was started from, as text and as JSON: the verb `status` of the login shell.
+"""Which entry the running system was started from, as text and as JSON: the verb `status` of a running system.
 
-docs/login-shell.md describes the JSON.
+docs/login-shell.md and docs/json.md describe the JSON.
 """
 
 from __future__ import annotations
@@ -14,18 +14,23 @@ from chainboot.boot.cmdline import split
 from chainboot.boot.volume import PathError
 from chainboot.listing import Json
 from chainboot.session.person import Person
+from chainboot.session.trial_status import TrialStatus, trial_json, trial_lines
 from chainboot.text import printable
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """`cmdline` and `release` are those of the running kernel; `problems` are sentences about what it can boot."""
+    """`cmdline` and `release` are those of the running kernel; `problems` are sentences about what it can boot.
+
+    `trial` is this boot as its record counts it; None where nobody has looked.
+    """
 
     person: Person
     among: Sequence[Candidate]
     cmdline: str
     release: str
     problems: Sequence[str] = ()
+    trial: TrialStatus | None = None
 
     @property
     def default(self) -> Candidate | None:
@@ -37,8 +42,10 @@ class Running:
         """The entries that this system may have been started from: often the default, and the same by its own name.
 
         Those whose command line the kernel has, whatever a loader put around it; of several the ones with a kernel of
-        its release, if there are any.
+        its release, if there are any. Where the first stage has said which entry it booted, that is known.
         """
+        if self.trial is not None and self.trial.runs:
+            return self.trial.runs
         words = set(split(self.cmdline))
         # An entry without a command line would be contained in every one.
         fit = [each for each in self.among if each.cmdline.strip() and set(split(each.cmdline)) <= words]
@@ -67,19 +74,22 @@ def running_json(running: Running) -> Json:
         "default": default.entry.label if default else None,
         "entries": len(running.among),
         "problems": list(running.problems),
+        "trial": trial_json(running.trial) if running.trial else None,
     }
 
 
 def running_text(running: Running) -> str:
     """What `status` prints for a person; every line ends in a line feed."""
     default = running.default
+    problems = (*running.problems, *(running.trial.problems if running.trial else ()))
     runs = ", ".join(f"{each.index} {each.entry.label}" for each in running.runs)
     lines = [
         f"you       {running.person.name}, role {running.person.role.value}",
         f"runs      Linux {running.release}, from {runs or 'no entry that is still there'}",
         f"default   {f'{default.index} {default.entry.label}' if default else 'none'}",
         f"entries   {len(running.among)}",
-        *(f"problem   {problem}" for problem in running.problems),
+        *(trial_lines(running.trial) if running.trial else ()),
+        *(f"problem   {problem}" for problem in problems),
     ]
     return "".join(f"{printable(line)}\n" for line in lines)
 

@@ -59,6 +59,7 @@ class MenuItem:
     hotkey: str | None = None  # a letter that selects it, in lower case
     locked: bool = False  # the configuration asks for a password, which is not asked for here
     note: str = ""  # what `cmdline` has that the configuration has not
+    standing: str = ""  # what its trials have shown, in a word or two; empty: nothing is counted
 
     @property
     def bootable(self) -> bool:

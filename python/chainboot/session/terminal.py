@@ -21,7 +21,7 @@ from chainboot.errors import ChainbootError
 from chainboot.session.events import Event, Key, Resize
 from chainboot.session.frame import Frame, render
 from chainboot.session.keys import KeyDecoder
-from chainboot.session.lines import LineMenu
+from chainboot.session.line_menu import LineMenu
 from chainboot.session.loop import MenuTerminal
 from chainboot.session.output import Output, TerminalGone, line_cells, prints_only
 from chainboot.session.state import ScreenState

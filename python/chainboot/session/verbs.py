@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chainboot.boot.candidate import Candidate, candidates, choose
@@ -18,13 +18,14 @@ from chainboot.listing import Json, list_json, list_text, plan_json, show_json, 
 from chainboot.process import Runner
 from chainboot.remote.reach import Reach
 from chainboot.remote.role import Role
-from chainboot.session.choice import autoboot
+from chainboot.session.choice import Autoboot, autoboot
 from chainboot.session.departure import Departure
 from chainboot.session.log import Log
 from chainboot.session.overview import Overview
 from chainboot.session.presence import Attached
 from chainboot.session.request import VERBS, Request, Verb, allowed, usage
 from chainboot.session.status import Status, log_json, log_text, status_json, status_text
+from chainboot.session.wishes import Wish, Wishes, failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class Verbs:
             "plan": self._plan,
             "status": self._status,
             "log": self._log,
+            "next": self._next,
+            "rollback": self._rollback,
+            "set-default": self._set_default,
             "boot": self._boot,
             "hold": self._hold,
             "resume": self._resume,
@@ -78,9 +82,12 @@ class Verbs:
 
     def _list(self, _request: Request) -> Answer:
         discovery, among = self._find()
+        trials = self.departure.trials(discovery)
         talk = discovery.problems if among else (*discovery.problems, discovery.summary())
         unable = host_objections(self.departure.host())
-        return Answer(list_text(among), list_json(discovery.configurations, among, unable), talk)
+        standing = {each.index: verdict for each in among if (verdict := trials.verdict(each)) is not None}
+        listed = list_json(discovery.configurations, among, unable, standing=standing)
+        return Answer(list_text(among, standing), listed, (*talk, *trials.problems(discovery.configurations)))
 
     def _show(self, request: Request) -> Answer:
         candidate = self.departure.fitting(choose(self._find()[1], request.entry))
@@ -95,7 +102,7 @@ class Verbs:
         discovery, among = self._find()
         candidate = self.departure.fitting(choose(among, request.entry))
         cmdline = asked_cmdline(candidate, request)
-        plan = self.departure.plan(candidate, cmdline, discovery)
+        plan = self.departure.rehearse(candidate, cmdline, discovery)
         against = self.departure.objections(candidate, cmdline)
         talk = tuple(f"this boot would be refused: {objection}" for objection in against)
         return Answer(plan.describe(), plan_json(plan, against), talk)
@@ -105,7 +112,7 @@ class Verbs:
         candidate = self.departure.fitting(choose(among, request.entry))
         cmdline = asked_cmdline(candidate, request)
         if request.dry_run:
-            plan = self.departure.plan(candidate, cmdline, discovery)
+            plan = self.departure.rehearse(candidate, cmdline, discovery)
             against = self.departure.objections(candidate, cmdline)
             if against:
                 raise RefusedError(f"{candidate.entry.label} would not boot: {'; '.join(against)}")
@@ -141,16 +148,40 @@ class Verbs:
         self.log.write(self.overview.person.name, "looks for disks and entries again")
         return self._list(request)
 
-    def _log(self, _request: Request) -> Answer:
+    def _wishes(self) -> Wishes:
+        discovery, among = self._find()
+        decided = self._decided(discovery, among)
+        return Wishes(self.departure, self.overview, self.log, discovery, among, decided)
+
+    def _next(self, request: Request) -> Answer:
+        return _told(self._wishes().next(request.entry, once=request.once))
+
+    def _rollback(self, _request: Request) -> Answer:
+        return _told(self._wishes().rollback())
+
+    def _set_default(self, request: Request) -> Answer:
+        return _told(self._wishes().set_default(request.entry, force=request.force, dry_run=request.dry_run))
+
+    def _log(self, request: Request) -> Answer:
+        if request.entry is not None:
+            discovery, among = self._find()
+            return Answer(*failure(choose(among, request.entry), self.departure.trials(discovery)))
         acts = self.log.read()
         return Answer(log_text(acts), log_json(acts))
+
+    def _decided(self, discovery: Discovery, among: Sequence[Candidate]) -> Autoboot:
+        """What boots by itself."""
+        overview = self.overview
+        unable = host_objections(self.departure.host())
+        failed, trials = overview.shared.failed(), self.departure.trials(discovery)
+        return autoboot(discovery.configurations, among, overview.settings, failed, unable, trials)
 
     def _status(self, _request: Request) -> Answer:
         discovery, among = self._find()
         overview = self.overview
         host = self.departure.host()
         unable = host_objections(host)
-        decided = autoboot(discovery.configurations, among, overview.settings, overview.shared.failed(), unable)
+        decided = self._decided(discovery, among)
         looked = overview.look(decided, (), overview.shared.looks())
         boots = next((each.entry.label for each in among if each.index == decided.index), None)
         attached: tuple[Attached, ...] = overview.presence.others()
@@ -173,10 +204,15 @@ class Verbs:
                 *self.complaints,
                 *self.problems(),
                 *discovery.problems,
+                *self.departure.trials(discovery).problems(discovery.configurations),
                 *surprises,
             ),
         )
         return Answer(status_text(status), status_json(status))
+
+
+def _told(wish: Wish) -> Answer:
+    return Answer(wish.text, wish.json, wish.notes)
 
 
 def help_json(role: Role, verbs: tuple[Verb, ...] = VERBS) -> Json:

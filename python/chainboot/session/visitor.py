@@ -16,12 +16,17 @@ from chainboot.session.request import RequestError, Verb
 from chainboot.text import clip, printable
 
 VERBS = (
-    *(verb for verb in FIRST_STAGE_VERBS if verb.name in ("menu", "list", "show", "plan")),
-    Verb("status", Role.VIEW, "which entry runs, which one is the default"),
+    *(verb for verb in FIRST_STAGE_VERBS if verb.name in ("menu", "list", "show", "plan", "next", "rollback")),
+    Verb("status", Role.VIEW, "which entry runs and as what, which one is the default, which one is next"),
     Verb("check", Role.VIEW, "what is wrong with the configuration, its entries and their files"),
     Verb(
         "boot", Role.BOOT, "stop all services and boot an entry; --append and --cmdline need the role edit",
         entry=True, options=("append", "cmdline", "dry-run", "json"),
+    ),
+    Verb("confirm", Role.BOOT, "say that this system has proved itself", options=()),
+    Verb(
+        "set-default", Role.EDIT, "make an entry the default, in the configuration file",
+        entry=True, options=("force", "dry-run"),
     ),
     Verb("help", Role.VIEW, "this table; no role gives a shell here"),
 )  # fmt: skip

@@ -1,0 +1,227 @@
+"""A boot as the records of trials count it: what it adds to the command line, what it writes, and what it arms.
+
+The first stage's side: a volume is made writable for the moment of the write. What a record means is in `trial`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from chainboot.boot.candidate import Candidate
+from chainboot.boot.discovery import Discovery
+from chainboot.boot.plan import ArmWatchdog, WriteRecord
+from chainboot.boot.volume import Configuration, Volume
+from chainboot.boot.writable import own_directory, writable
+from chainboot.errors import ChainbootError, RefusedError
+from chainboot.process import Runner
+from chainboot.session.log import Log
+from chainboot.session.trials import OFF, Place, Trials, place_of
+from chainboot.settings import Settings
+from chainboot.text import printable
+from chainboot.trial import evidence, kept_log, store, watchdog
+from chainboot.trial.assessment import Standing
+from chainboot.trial.entry_id import entry_id
+from chainboot.trial.evidence import Evidence, gather
+from chainboot.trial.record import Record
+from chainboot.trial.store import Reading
+from chainboot.trial.transition import clear_request, settle, start
+from chainboot.trial.watchdog import NONE as NO_WATCHDOG
+from chainboot.trial.watchdog import Watchdog, find
+from chainboot.trial.words import words
+
+# Seconds to wait for others who read or write: somebody waits for the jump.
+_PATIENCE = 5.0
+_LARGEST = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One boot. `trial` is (k, n) for try k of n, None for an entry that is good or is not counted.
+
+    `writes`: the record changes by it. `must`: and has to, since nobody chose this entry and a good one is there.
+    `unsettled` is what is known of the try before, which is written down with it. `added` are the words for the
+    command line, `remarks` sentences for a person.
+    """
+
+    configuration: Configuration
+    digest: str
+    label: str
+    added: str
+    trial: tuple[int, int] | None = None
+    by_itself: bool = False
+    writes: bool = False
+    must: bool = False
+    unsettled: Evidence | None = None
+    watchdog: Watchdog | None = None
+    seconds: int = 0
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[WriteRecord | ArmWatchdog, ...]:
+        """The steps of the plan, in the order in which they are done."""
+        steps: list[WriteRecord | ArmWatchdog] = []
+        if self.writes:
+            root, path = place_of(self.configuration)
+            what = f"{self.label} is started"
+            if self.trial is not None:
+                what = "try {} of {} of {} is spent".format(*self.trial, self.label)
+            steps.append(WriteRecord(f"{root}{path}", what))
+        if self.watchdog is not None:
+            steps.append(ArmWatchdog(self.watchdog.driver, self.seconds))
+        return tuple(steps)
+
+
+@dataclass
+class Attempts:
+    """Counts the boots of this machine. `now` is the time in seconds since 1970."""
+
+    run: Runner
+    settings: Settings
+    log: Log
+    runtime: str
+    now: Callable[[], int] = lambda: int(time.time())
+    find_watchdog: Callable[[Runner], Watchdog | None] = find
+    gather: Callable[[str, str, Sequence[Volume], int], Evidence] = gather
+    _armed: Watchdog | None = field(default=None, init=False)
+
+    def look(self, discovery: Discovery) -> Trials:
+        """What the records of all volumes say now. Never raises.
+
+        A try that was spent and not answered is put into words here, in memory; the next write has it.
+        """
+        if not self.settings.tries:
+            return OFF
+        readings: dict[Place, Reading] = {}
+        unsettled: dict[Place, Evidence] = {}
+        for configuration in discovery.configurations:
+            at = place_of(configuration)
+            if at in readings or not configuration.menu.entries:
+                continue
+            reading = store.read(configuration.volume, at[1])
+            record = reading.record
+            if record is not None and record.started:
+                found = self._evidence(record, discovery)
+                unsettled[at] = found
+                reading = replace(reading, record=settle(record, found.why, self.now()))
+            readings[at] = reading
+        return Trials(self.settings.tries, self.settings.trial_window, readings, unsettled)
+
+    def prepare(
+        self, candidate: Candidate, trials: Trials, *, by_itself: bool, must: bool, dry_run: bool = False
+    ) -> Attempt | None:
+        """What booting `candidate` with its own command line does; None where nothing is counted.
+
+        `by_itself`: nobody chose it just now. `must`: a try has to be written, see `Attempt`. In a `dry_run` no driver
+        is loaded to look for a watchdog.
+        """
+        if not self.settings.tries:
+            return None
+        digest, label = entry_id(candidate.entry), printable(candidate.entry.label)
+        configuration = candidate.configuration
+        made = Attempt(configuration, digest, label, words(digest, None, candidate.cmdline, 0, ""))
+        record, verdict = trials.record(configuration), trials.verdict(candidate)
+        if record is None or verdict is None:
+            return made
+        unsettled = trials.unsettled.get(place_of(configuration))
+        after = _started(record, digest, self.settings.tries, self.now(), by_itself=by_itself)
+        made = replace(made, by_itself=by_itself, writes=after != record or unsettled is not None, unsettled=unsettled)
+        if verdict.standing is Standing.GOOD:
+            return made
+        watchdog, seconds = self._watchdog(dry_run=dry_run)
+        armed = watchdog.word(seconds) if watchdog is not None else ""
+        remarks = [f"{label}: {verdict.describe()}"]
+        if self.settings.trial_watchdog and not dry_run:
+            remarks.append(NO_WATCHDOG if watchdog is None else watchdog.describe(seconds))
+        return replace(
+            made,
+            added=words(digest, verdict.trial, candidate.cmdline, self.settings.trial_panic, armed),
+            trial=verdict.trial,
+            must=must,
+            watchdog=watchdog,
+            seconds=seconds,
+            remarks=tuple(remarks),
+        )
+
+    def record(self, attempt: Attempt) -> None:
+        """Write down that it is started and arm the watchdog. Call it once the entry is loaded.
+
+        Raises `RefusedError` where a try has to be written and cannot be; any other trouble goes into the log.
+        """
+        acts = tuple(f"{act.time} {act.who}: {act.what}" for act in self.log.read())
+        if attempt.writes:
+            try:
+                self._write(attempt, acts)
+            except (ChainbootError, OSError) as error:
+                if attempt.must:
+                    raise RefusedError(f"{attempt.label} is on trial, and its try was not written: {error}") from error
+                self.log.write("chainboot", f"the record of trials was not written: {error}")
+        if attempt.watchdog is not None:
+            problem = watchdog.arm(attempt.watchdog, attempt.seconds)
+            self._armed = attempt.watchdog if problem is None else None
+            if problem is not None:
+                self.log.write("chainboot", problem)
+
+    def undo(self, attempt: Attempt, reason: str) -> None:
+        """The machine did not jump: stop the watchdog, and say in the record that it was no fault of the system."""
+        if self._armed is not None:
+            watchdog.disarm(self._armed)
+            self._armed = None
+        if attempt.trial is not None:
+            with suppress(ChainbootError, OSError):
+                self.change(attempt.configuration, lambda record: settle(record, reason, self.now()))
+
+    def change(self, configuration: Configuration, change: Callable[[Record], Record]) -> Record:
+        """Change the record of a configuration, which has to be there already. Raises `ChainbootError`."""
+        path = place_of(configuration)[1]
+        with writable(configuration.volume, self.run, runtime=self.runtime, patience=_PATIENCE) as root:
+            return store.update(root, path, change)
+
+    def _write(self, attempt: Attempt, acts: Sequence[str]) -> None:
+        configuration = attempt.configuration
+        directory = own_directory(configuration)
+        why = attempt.unsettled.why if attempt.unsettled is not None else ""
+
+        def started(record: Record) -> Record:
+            settled = settle(record, why, self.now())
+            return _started(settled, attempt.digest, self.settings.tries, self.now(), by_itself=attempt.by_itself)
+
+        with writable(configuration.volume, self.run, runtime=self.runtime, patience=_PATIENCE) as root:
+            store.update(root, place_of(configuration)[1], started)
+            # From here on nothing matters enough to keep the machine from booting.
+            problems = [kept_log.append(root, directory, acts)]
+            if attempt.unsettled is not None:
+                problems.append(evidence.keep(root, directory, attempt.unsettled))
+        for problem in filter(None, problems):
+            self.log.write("chainboot", problem)
+
+    def _watchdog(self, *, dry_run: bool) -> tuple[Watchdog | None, int]:
+        wanted = self.settings.trial_watchdog
+        found = self.find_watchdog(self.run) if wanted and not dry_run else None
+        return (None, 0) if found is None else (found, found.clamp(wanted))
+
+    def _evidence(self, record: Record, discovery: Discovery) -> Evidence:
+        """What is known of the entry that was started last and did not prove itself; looked for once."""
+        cache = f"{self.runtime}/evidence-{record.started}"
+        with suppress(OSError, ValueError):
+            with open(cache, encoding="utf-8", errors="replace") as file:
+                why, *lines = file.read(_LARGEST).split("\n")
+            return Evidence(record.started, why, tuple(lines))
+        known = record.find(record.started)
+        found = self.gather(record.started, known.why if known else "", discovery.volumes, known.since if known else 0)
+        fresh = f"{cache}.{os.getpid()}"
+        with suppress(OSError):
+            with open(fresh, "w", encoding="utf-8", errors="replace") as file:
+                file.write("\n".join((found.why, *found.lines)))
+            os.rename(fresh, cache)
+        return found
+
+
+def _started(record: Record, digest: str, tries: int, now: int, *, by_itself: bool) -> Record:
+    """The record once the entry is started. What nobody chose follows every request: one that is left leads nowhere."""
+    after = start(record, digest, tries, now)
+    left = after.request is not None and after.request.digest != digest
+    return clear_request(after) if by_itself and left else after

@@ -1,0 +1,193 @@
+"""The running system's side of a trial: its proof of life, and giving up.
+
+Knows what the kernel's command line says of this boot, where its record is, and what was decided since the start
+(files below /run, gone with the boot). Knows nothing of who asks, nor how the machine is restarted.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+
+from chainboot.boot.candidate import Candidate
+from chainboot.boot.volume import Configuration
+from chainboot.errors import ChainbootError, RefusedError
+from chainboot.settings import RUNTIME, Settings
+from chainboot.text import counted
+from chainboot.trial import store, transition
+from chainboot.trial.entry_id import entry_id
+from chainboot.trial.record import EntryRecord, Record
+from chainboot.trial.store import SYSTEM, System
+from chainboot.trial.words import Booted, read_words
+
+TOO_LATE = "it is too late: this boot has been given up, and the machine restarts"
+NOT_COUNTED = "this boot is not counted: no first stage that keeps a record has started it as an entry of its own"
+
+_BLESSED = "blessed"
+_EXPIRED = "expired"
+
+
+class State(Enum):
+    """How this boot stands."""
+
+    GOOD = "good"  # it was good before it was started
+    WAITS = "waits"
+    BLESSED = "blessed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the running entry is counted: the configuration, and all entries that share its record."""
+
+    configuration: Configuration
+    among: tuple[Candidate, ...]
+
+    @property
+    def root(self) -> str:
+        """The root of the volume on this machine; "" for the running system's own."""
+        return self.configuration.volume.root
+
+    @property
+    def path(self) -> str:
+        """Of the record, inside the volume."""
+        return store.place(self.configuration)
+
+    def named(self, digest: str) -> tuple[Candidate, ...]:
+        """The entries with this digest: often two, the default and the same by its own name."""
+        return tuple(each for each in self.among if entry_id(each.entry) == digest)
+
+    @property
+    def own_default(self) -> Candidate | None:
+        """What this configuration boots where nobody asks for anything else."""
+        own = [each for each in self.among if each.configuration is self.configuration]
+        default = self.configuration.menu.default
+        return own[default] if default is not None and default < len(own) else None
+
+
+def find_home(configurations: Sequence[Configuration], among: Sequence[Candidate], digest: str) -> Home:
+    """The home of the entry `digest`: of the first configuration that has it, else of the first one there is."""
+    having = (each.configuration for each in among if entry_id(each.entry) == digest)
+    return home_of(next(having, configurations[0]), among)
+
+
+def home_of(configuration: Configuration, among: Sequence[Candidate]) -> Home:
+    """The home of all entries of `configuration`."""
+    at = configuration.volume.root, store.place(configuration)
+    return Home(
+        configuration,
+        tuple(each for each in among if (each.configuration.volume.root, store.place(each.configuration)) == at),
+    )
+
+
+def read_booted(cmdline: str = "/proc/cmdline") -> Booted | None:
+    """What the first stage has said of this boot; None where it is not counted."""
+    try:
+        with open(cmdline, encoding="utf-8", errors="surrogateescape") as file:
+            return read_words(file.read())
+    except OSError:
+        return None
+
+
+def tries_of(booted: Booted | None) -> int:
+    """How many tries an entry has: the first stage has said so if this boot is a trial, else its default."""
+    return booted.trial[1] if booted is not None and booted.trial is not None else Settings().tries
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """This boot. `now` gives seconds since 1970, `uptime` seconds since the kernel's start."""
+
+    booted: Booted
+    runtime: str = RUNTIME
+    now: Callable[[], int] = lambda: int(time.time())
+    uptime: Callable[[], float] = time.monotonic
+    calls: System = SYSTEM
+
+    @property
+    def state(self) -> State:
+        """How this boot stands, by what was decided since its start."""
+        if self._has(_BLESSED):
+            return State.BLESSED
+        if self._has(_EXPIRED):
+            return State.EXPIRED
+        return State.GOOD if self.booted.trial is None else State.WAITS
+
+    def bless(self, home: Home) -> tuple[str, ...]:
+        """Mark the running entry as good, once for each boot, and forget entries that are gone.
+
+        The record is made if there is none. Returns sentences; raises `RefusedError` where it is too late or the record
+        cannot be written.
+        """
+        digest = self.booted.digest
+        what = describe(home, digest)
+        if self.state is State.BLESSED:
+            return (f"{what} has been blessed in this boot already",)
+        if self.state is State.EXPIRED:
+            raise RefusedError(f"{what} was not blessed: {TOO_LATE}")
+
+        def change(record: Record) -> Record:
+            known = {entry_id(each.entry) for each in home.among}
+            return transition.keep_only(transition.bless(record, digest, self.now()), {*known, digest})
+
+        record = store.update(home.root, home.path, change, self.calls, create=True)
+        told = self._note(_BLESSED)
+        entry = record.find(digest) or EntryRecord(digest, good=True, boots=1)
+        return (f"{what} is good ({counted(entry.boots, 'boot')})", *told)
+
+    def expire(self, home: Home | None, why: str) -> tuple[bool, tuple[str, ...]]:
+        """Give this boot up: whether it is over, and sentences. A boot that is no trial, or is blessed, goes on.
+
+        `home` is None where its configuration cannot be found. Never raises: a record that cannot be written is a
+        sentence, and the tries that were spent count all the same.
+        """
+        digest = self.booted.digest
+        if self.booted.trial is None:
+            return False, ("this boot is no trial: it goes on",)
+        if self.state is State.BLESSED:
+            return False, ("this boot has proved itself: it goes on",)
+        told: list[str] = []
+        if home is None:
+            told.append("the record does not say so: its configuration was not found")
+        else:
+            try:
+                record = store.update(home.root, home.path, lambda record: self._given_up(record, why), self.calls)
+            except ChainbootError as error:
+                told.append(f"the record does not say so: {error.message}")
+            else:
+                known = record.find(digest)
+                if known is not None and known.good:  # blessed while we waited for the record
+                    return False, ("this boot has proved itself: it goes on",)
+        told += self._note(_EXPIRED)
+        return True, (f"this boot is given up: {why}", *told)
+
+    def _given_up(self, record: Record, why: str) -> Record:
+        known = record.find(self.booted.digest)
+        if known is not None and known.good:
+            return record
+        return transition.expire(record, self.booted.digest, why, self.now())
+
+    def _has(self, name: str) -> bool:
+        return os.path.exists(f"{self.runtime}/{name}")
+
+    def _note(self, name: str) -> tuple[str, ...]:
+        """Leave a mark for the rest of this boot."""
+        try:
+            os.makedirs(self.runtime, mode=0o700, exist_ok=True)
+            with open(f"{self.runtime}/{name}", "w", encoding="ascii") as file:
+                file.write(f"{self.booted.digest}\n")
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(f"{self.runtime}/{name}")
+            return (f"{self.runtime}/{name} was not written: {error.strerror}",)
+        return ()
+
+
+def describe(home: Home, digest: str) -> str:
+    """The entry by its labels, else by its id."""
+    named = home.named(digest)
+    return " = ".join(each.entry.label for each in named) if named else f"the entry {digest}"

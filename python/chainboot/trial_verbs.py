@@ -1,0 +1,274 @@
+"""The verbs of a running system about trial boots: what they print, and their exit codes (docs/trials.md)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chainboot.errors import ChainbootError, NotFoundError, RefusedError
+from chainboot.settings import RUNTIME
+from chainboot.streams import print_json, talk
+from chainboot.text import printable
+
+if TYPE_CHECKING:
+    import argparse
+
+    from chainboot.boot.candidate import Candidate
+    from chainboot.boot.volume import Configuration
+    from chainboot.process import Runner
+    from chainboot.trial.proof import Home
+    from chainboot.trial.record import Record
+    from chainboot.trial.words import Booted
+
+EXIT_OK = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The running system, as the verbs see it. `cmdline` is where the kernel's command line is read."""
+
+    run: Runner
+    cmdline: str = "/proc/cmdline"
+    runtime: str = RUNTIME
+    sleep: Callable[[float], None] = time.sleep
+
+    def booted(self) -> Booted | None:
+        """What this boot is, for a system that was booted. Raises `RefusedError` in the first stage."""
+        from chainboot.trial.proof import read_booted
+
+        if os.path.exists(f"{self.runtime}/first-stage"):
+            raise RefusedError("this is the first stage: no entry has been booted yet")
+        return read_booted(self.cmdline)
+
+
+def bless(options: argparse.Namespace, here: Here) -> int:
+    """`chainboot bless`: exit code 0 also where there is nothing to bless."""
+    return _prove(options, here, required=False)
+
+
+def confirm(options: argparse.Namespace, here: Here) -> int:
+    """`chainboot confirm`."""
+    if not options.by_login:
+        return _prove(options, here, required=True)
+    from chainboot.trial.logins import find_login
+
+    who = find_login(here.run, options.besides, here.sleep)
+    if who is None:
+        talk("chainboot: nobody is logged in over SSH whose login counts: nothing was done")
+        return EXIT_OK
+    talk(f"chainboot: {who} is logged in over SSH")
+    return _prove(options, here, required=False)
+
+
+def _prove(options: argparse.Namespace, here: Here, *, required: bool) -> int:
+    from chainboot.trial import deadline, watchdog
+    from chainboot.trial.proof import NOT_COUNTED, Life, find_home
+
+    booted = here.booted()
+    if booted is None:
+        if required:
+            raise RefusedError(f"there is nothing to confirm: {NOT_COUNTED}")
+        talk(f"chainboot: nothing was done: {NOT_COUNTED}")
+        return EXIT_OK
+    found, among = _find(options)
+    said = Life(booted, here.runtime).bless(find_home(found, among, booted.digest))
+    deadline.stop(here.run)
+    if booted.watchdog is not None:
+        said = (*said, watchdog.release(here.run, booted.watchdog))
+    for sentence in filter(None, said):
+        talk(f"chainboot: {printable(sentence)}")
+    return EXIT_OK
+
+
+def expire(options: argparse.Namespace, here: Here) -> int:
+    """`chainboot expire`: with --reboot, and where this boot is over, it ends with the machine."""
+    from chainboot.trial import deadline
+    from chainboot.trial.proof import Life, find_home
+
+    booted = here.booted()
+    if booted is None:
+        talk("chainboot: this boot is no trial: it goes on")
+        return EXIT_OK
+    home: Home | None = None
+    try:
+        found, among = _find(options)
+        home = find_home(found, among, booted.digest)
+    except (ChainbootError, OSError) as error:
+        # Whatever is wrong with /boot: a trial that has not proved itself must not stay.
+        talk(f"chainboot: {printable(str(error))}")
+    life = Life(booted, here.runtime)
+    why = f"{printable(options.why)} within {round(life.uptime())} s of its start"
+    failed = deadline.failed_units(here.run) if booted.trial is not None else ()
+    over, said = life.expire(home, f"{why}; failed: {', '.join(map(printable, failed))}" if failed else why)
+    for sentence in said:
+        talk(f"chainboot: {printable(sentence)}")
+    if over and options.reboot:
+        deadline.restart(here.run)
+    return EXIT_OK
+
+
+def ask_next(options: argparse.Namespace, here: Here) -> int:
+    """`chainboot next`."""
+    from chainboot.boot.candidate import choose
+    from chainboot.trial import transition
+    from chainboot.trial.proof import home_of, read_booted, tries_of
+
+    if options.clear == (options.entry is not None) or (options.clear and options.once):
+        raise ChainbootError("`next` takes an ENTRY, with or without --once, or --clear", hint="chainboot next --help")
+    found, among = _find(options)
+    if options.clear:
+        home = home_of(found[0], among)
+        before = _reading(home)
+        if before is None or before.request is None:
+            return _said(options, "nothing was asked for; nothing was written", None, once=False)
+        _update(home, transition.clear_request, create=False)
+        return _said(options, "nothing is asked for any more: the default boots", None, once=False)
+    candidate = choose(among, options.entry)
+    home = home_of(candidate.configuration, among)
+    return _ask(options, here, home, candidate, once=options.once, tries=tries_of(read_booted(here.cmdline)))
+
+
+def rollback(options: argparse.Namespace, here: Here) -> int:
+    """`chainboot rollback`."""
+    from chainboot.session.trials import plausible
+    from chainboot.trial.assessment import newest_good
+    from chainboot.trial.entry_id import entry_id
+    from chainboot.trial.proof import find_home, home_of, read_booted, tries_of
+
+    found, among = _find(options)
+    booted = read_booted(here.cmdline)
+    home = find_home(found, among, booted.digest) if booted is not None else home_of(found[0], among)
+    record = _reading(home)
+    own = [each for each in home.among if each.configuration is home.configuration]
+    # A system that does not know which entry it is takes the default for it.
+    running = booted.digest if booted is not None else entry_id(home.own_default.entry) if home.own_default else ""
+    known = plausible(own, lambda each: "; ".join(each.reasons))
+    good = newest_good(known, record, (running,)) if record is not None else None
+    candidate = next((each for each in own if good is not None and each.index == good.index), None)
+    if candidate is None:
+        raise NotFoundError(
+            "there is no other entry that is known to be good", hint="`chainboot next ENTRY` takes any entry"
+        )
+    return _ask(options, here, home, candidate, once=False, tries=tries_of(booted))
+
+
+def _ask(options: argparse.Namespace, here: Here, home: Home, candidate: Candidate, *, once: bool, tries: int) -> int:
+    from chainboot.trial import transition
+    from chainboot.trial.entry_id import entry_id
+    from chainboot.trial.proof import NOT_COUNTED, read_booted
+    from chainboot.trial.record import Request
+
+    label = candidate.entry.label
+    if candidate.reasons:
+        raise RefusedError(f"{label} cannot be booted: {'; '.join(candidate.reasons)}")
+    default = home.own_default
+    instead_of = entry_id(default.entry) if default is not None and not once else ""
+    request = Request(entry_id(candidate.entry), once, instead_of, _who(options), int(time.time()))
+    _update(home, lambda record: transition.ask(record, request, tries), create=True)
+    if read_booted(here.cmdline) is None:
+        talk(f"chainboot: note: {NOT_COUNTED}; one that keeps no record will not do what was asked for")
+    how = "boots next, once" if once else "boots from now on, until the default of the configuration changes"
+    return _said(options, f"{label} {how}", candidate, once=once)
+
+
+def status(options: argparse.Namespace, here: Here) -> int:
+    """`chainboot status`."""
+    from chainboot.boot.host import read_host
+    from chainboot.boot.preflight import host_objections, host_remarks
+    from chainboot.remote.role import Role
+    from chainboot.session import running
+    from chainboot.session.trial_status import Look, read_status
+    from chainboot.session.visitor import read_account, read_person
+
+    booted = here.booted()
+    found, among = _find(options)
+    host = read_host()
+    told = running.Running(
+        read_person(read_account(os.environ), Role.ADMIN, os.environ),
+        among,
+        *running.read_running(here.cmdline),
+        (*host_objections(host), *host_remarks(host)),
+        read_status(Look(booted, here.run, here.runtime), found, among),
+    )
+    if options.json:
+        print_json(running.running_json(told))
+    else:
+        print(running.running_text(told), end="")
+    return EXIT_OK
+
+
+def after_set_default(candidate: Candidate, cmdline: str = "/proc/cmdline") -> None:
+    """What `set-default` means for the record: what was asked for is over, and a bad entry gets fresh tries.
+
+    Nothing is done where there is no record; one that cannot be written is a sentence, for the default is set.
+    """
+    from chainboot.trial import transition
+    from chainboot.trial.entry_id import entry_id
+    from chainboot.trial.proof import home_of, read_booted, tries_of
+
+    home = home_of(candidate.configuration, (candidate,))
+    if _reading(home) is None:
+        return
+    tries, digest = tries_of(read_booted(cmdline)), entry_id(candidate.entry)
+    try:
+        _update(home, lambda record: transition.forgive(transition.clear_request(record), digest, tries), create=False)
+    except ChainbootError as error:
+        talk(f"chainboot: note: {printable(error.message)}; what was asked for before still counts")
+
+
+def _said(options: argparse.Namespace, sentence: str, candidate: Candidate | None, *, once: bool) -> int:
+    if options.json:
+        print_json({"next": candidate.entry.label if candidate is not None else None, "once": once})
+    else:
+        talk(f"chainboot: {printable(sentence)}")
+    return EXIT_OK
+
+
+def _find(options: argparse.Namespace) -> tuple[tuple[Configuration, ...], tuple[Candidate, ...]]:
+    from chainboot.boot.candidate import candidates
+    from chainboot.boot.source import configurations
+    from chainboot.boot.sysappend import read_system
+
+    found = configurations(
+        root=options.root, config=options.config, complain=lambda problem: talk(f"chainboot: {printable(problem)}")
+    )
+    return found, candidates(found, read_system())
+
+
+def _reading(home: Home) -> Record | None:
+    from chainboot.trial import store
+
+    reading = store.read(home.configuration.volume, home.path)
+    for problem in reading.problems:
+        talk(f"chainboot: {printable(problem)}")
+    return reading.record
+
+
+def _update(home: Home, change: Callable[[Record], Record], *, create: bool) -> None:
+    from chainboot.trial import store
+
+    store.update(home.root, home.path, change, create=create)
+
+
+def _who(options: argparse.Namespace) -> str:
+    """Who asks: whom the login shell says, else who runs this."""
+    told: object = getattr(options, "who", None)
+    if isinstance(told, str):
+        return told
+    from chainboot.remote.role import Role
+    from chainboot.session.visitor import read_account, read_person
+
+    return read_person(read_account(os.environ), Role.ADMIN, os.environ).name
+
+
+VERBS: dict[str, Callable[[argparse.Namespace, Here], int]] = {
+    "bless": bless,
+    "confirm": confirm,
+    "expire": expire,
+    "next": ask_next,
+    "rollback": rollback,
+    "status": status,
+}
