@@ -1,4 +1,4 @@
-"""The direction of imports: errors <- extlinux <- boot <- trial <- session <- cli, and image and install beside them."""
+"""The direction of imports: errors, extlinux, boot, trial, session, cli; and image and install beside them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LAYERS = (
     ("trial",),
     ("remote",),
     ("session", "listing"),
-    ("arguments", "streams", "verbs", "trial_arguments", "trial_verbs", "services", "cli"),
+    ("arguments", "streams", "sources", "verbs", "trial_arguments", "trial_verbs", "services", "cli"),
     ("__main__",),
 )
 
@@ -40,7 +40,9 @@ PURE = (
     "remote/role", "remote/authorized_keys", "remote/key_options", "remote/host_key",
     "session/choice", "session/countdown", "session/events", "session/request", "session/state", "session/status",
     "session/screen", "session/frame", "session/layout", "session/editor", "session/keys",
-    "trial/record", "trial/slots", "trial/entry_id", "trial/transition", "trial/assessment",
+    "session/trials",
+    "trial/record", "trial/slots", "trial/entry_id", "trial/transition", "trial/assessment", "trial/words",
+    "trial/journal", "trial/failure_report",
 )  # fmt: skip
 IMPURE_MODULES = {
     "os",

@@ -44,6 +44,7 @@ class Settings:
     trial_window: int = 300
     trial_panic: int = 30
     trial_watchdog: int = 600
+    trial_append: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,15 @@ KEYS = (
     Key("tries", "a number", "how often an entry may be started before it has proved itself; 0: trials are off", 99),
     Key("trial_window", "seconds", "how long the menu waits where no entry is known to be good; 0: for a person"),
     Key("trial_panic", "seconds", "after how long a panic of an entry on trial restarts the machine; 0: as it says"),
-    Key("trial_watchdog", "seconds", "after how long without a sign of life a hardware watchdog resets a trial; 0: none"),
+    Key("trial_watchdog", "seconds", "after how long without a sign of life a watchdog resets a trial; 0: none"),
+    Key("trial_append", "kernel parameters", "what a trial gets besides, such as to let its initrd panic and not ask"),
 )
 
 # Of the identifier of a first stage.
 _DIGITS = 12
 
 # What takes any text; of devices each has to make sense, but costs only itself.
-_TEXTS = ("kernel syntax", "names", "devices")
+_TEXTS = ("kernel syntax", "kernel parameters", "names", "devices")
 
 _WANTED = {
     "tenths of a second": "a whole number, in tenths of a second",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from chainboot.errors import ChainbootError, NotFoundError, RefusedError
 from chainboot.settings import RUNTIME
+from chainboot.sources import find
 from chainboot.streams import print_json, talk
 from chainboot.text import printable
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import argparse
 
     from chainboot.boot.candidate import Candidate
-    from chainboot.boot.volume import Configuration
     from chainboot.process import Runner
     from chainboot.trial.proof import Home
     from chainboot.trial.record import Record
@@ -73,7 +73,7 @@ def _prove(options: argparse.Namespace, here: Here, *, required: bool) -> int:
             raise RefusedError(f"there is nothing to confirm: {NOT_COUNTED}")
         talk(f"chainboot: nothing was done: {NOT_COUNTED}")
         return EXIT_OK
-    found, among = _find(options)
+    found, among = find(options)
     said = Life(booted, here.runtime).bless(find_home(found, among, booted.digest))
     deadline.stop(here.run)
     if booted.watchdog is not None:
@@ -94,7 +94,7 @@ def expire(options: argparse.Namespace, here: Here) -> int:
         return EXIT_OK
     home: Home | None = None
     try:
-        found, among = _find(options)
+        found, among = find(options)
         home = find_home(found, among, booted.digest)
     except (ChainbootError, OSError) as error:
         # Whatever is wrong with /boot: a trial that has not proved itself must not stay.
@@ -118,7 +118,7 @@ def ask_next(options: argparse.Namespace, here: Here) -> int:
 
     if options.clear == (options.entry is not None) or (options.clear and options.once):
         raise ChainbootError("`next` takes an ENTRY, with or without --once, or --clear", hint="chainboot next --help")
-    found, among = _find(options)
+    found, among = find(options)
     if options.clear:
         home = home_of(found[0], among)
         before = _reading(home)
@@ -138,7 +138,7 @@ def rollback(options: argparse.Namespace, here: Here) -> int:
     from chainboot.trial.entry_id import entry_id
     from chainboot.trial.proof import find_home, home_of, read_booted, tries_of
 
-    found, among = _find(options)
+    found, among = find(options)
     booted = read_booted(here.cmdline)
     home = find_home(found, among, booted.digest) if booted is not None else home_of(found[0], among)
     record = _reading(home)
@@ -184,7 +184,7 @@ def status(options: argparse.Namespace, here: Here) -> int:
     from chainboot.session.visitor import read_account, read_person
 
     booted = here.booted()
-    found, among = _find(options)
+    found, among = find(options)
     host = read_host()
     told = running.Running(
         read_person(read_account(os.environ), Role.ADMIN, os.environ),
@@ -225,17 +225,6 @@ def _said(options: argparse.Namespace, sentence: str, candidate: Candidate | Non
     else:
         talk(f"chainboot: {printable(sentence)}")
     return EXIT_OK
-
-
-def _find(options: argparse.Namespace) -> tuple[tuple[Configuration, ...], tuple[Candidate, ...]]:
-    from chainboot.boot.candidate import candidates
-    from chainboot.boot.source import configurations
-    from chainboot.boot.sysappend import read_system
-
-    found = configurations(
-        root=options.root, config=options.config, complain=lambda problem: talk(f"chainboot: {printable(problem)}")
-    )
-    return found, candidates(found, read_system())
 
 
 def _reading(home: Home) -> Record | None:

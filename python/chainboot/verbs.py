@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chainboot.errors import ChainbootError, RefusedError, Severity
 from chainboot.settings import RUNTIME
+from chainboot.sources import complain, find, report, root_of
 from chainboot.streams import print_json, talk
 from chainboot.text import counted, printable
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from chainboot.boot.candidate import Candidate
     from chainboot.boot.host import Host
     from chainboot.boot.plan import BootPlan
-    from chainboot.boot.volume import Configuration
+    from chainboot.trial.own_start import OwnStart
 
 EXIT_OK = 0
 EXIT_FAILED = 1  # refused, or a step failed; `check`: warnings
@@ -49,47 +50,14 @@ def look_for_wing(verb: str) -> None:
         ) from error
 
 
-def _find(options: argparse.Namespace) -> tuple[tuple[Configuration, ...], tuple[Candidate, ...]]:
-    from chainboot.boot.candidate import candidates
-    from chainboot.boot.source import configurations
-    from chainboot.boot.sysappend import read_system
-
-    found = configurations(
-        path=getattr(options, "path", None), root=options.root, config=options.config, complain=_complain
-    )
-    return found, candidates(found, read_system())
-
-
-_SHOWN_FINDINGS = 20
-
-
-def _complain(problem: str) -> None:
-    talk(f"chainboot: {printable(problem)}")
-
-
-def _report(configurations: Sequence[Configuration]) -> None:
-    for configuration in configurations:
-        found = configuration.menu.diagnostics
-        for diagnostic in found[:_SHOWN_FINDINGS]:
-            talk(diagnostic.format(_root(configuration)))
-        if len(found) > _SHOWN_FINDINGS:
-            talk(f"chainboot: and {len(found) - _SHOWN_FINDINGS} findings more; `chainboot check` lists them")
-
-
-def _root(configuration: Configuration) -> str:
-    """What stands before a path of the volume so that an editor finds it: the directory as it was given."""
-    volume = configuration.volume
-    return "" if volume.mounted else volume.name.rstrip("/")
-
-
 def _list(options: argparse.Namespace) -> int:
     from chainboot.listing import list_json, list_text
 
-    found, among = _find(options)
+    found, among = find(options)
     if options.json:
         print_json(list_json(found, among))
         return EXIT_OK
-    _report(found)
+    report(found)
     if not among:
         talk(f"chainboot: {', '.join(configuration.path for configuration in found)} has no boot entry")
     print(list_text(among), end="")
@@ -104,7 +72,7 @@ def _show(options: argparse.Namespace) -> int:
     from chainboot.boot.volume import PathError
     from chainboot.listing import show_json, show_text
 
-    candidate = choose(_find(options)[1], options.entry)
+    candidate = choose(find(options)[1], options.entry)
     try:
         image = candidate.image()
     except PathError as error:
@@ -121,7 +89,7 @@ def _plan(options: argparse.Namespace) -> int:
     from chainboot.boot.preflight import objections
     from chainboot.listing import plan_json
 
-    candidate, host, plan = _decide(options)
+    candidate, host, plan, _ = _decide(options)
     against = objections(candidate, plan.cmdline, host)
     if options.json:
         print_json(plan_json(plan, against))
@@ -141,7 +109,7 @@ def _boot(options: argparse.Namespace) -> int:
     if os.path.exists(FIRST_STAGE) and not options.dry_run:
         # It would jump from under everybody's sessions, and from under whoever repairs a disk.
         raise RefusedError("what a directory holds is not booted here", hint="`chainboot boot ENTRY` boots an entry")
-    candidate, host, plan = _decide(options)
+    candidate, host, plan, counted = _decide(options)
     against = objections(candidate, plan.cmdline, host)
     unable = host_objections(host)
     refusal = against if options.dry_run else against + unable
@@ -159,26 +127,43 @@ def _boot(options: argparse.Namespace) -> int:
     with take_turn(person.name) as turn:
         if host.systemd and is_stopping(run):
             raise RefusedError(f"{candidate.entry.label} was not booted: {STOPPING}")
-        turn.boot(plan, run, talk, is_loaded)
+        turn.boot(plan, run, talk, is_loaded, lambda: _count(counted))
         if host.systemd:
             with unshaken():
                 turn.hand_over(run)
     return EXIT_OK
 
 
-def _decide(options: argparse.Namespace) -> tuple[Candidate, Host, BootPlan]:
-    """The entry that the options name, this machine, and the plan to boot the one on the other."""
+def _count(counted: OwnStart | None) -> None:
+    problem = counted.write() if counted is not None else ""
+    if problem:
+        talk(f"chainboot: {printable(problem)}")
+
+
+def _decide(options: argparse.Namespace) -> tuple[Candidate, Host, BootPlan, OwnStart | None]:
+    """The entry that the options name, this machine, the plan to boot the one on the other, and how that is counted."""
     from chainboot.boot.candidate import choose
     from chainboot.boot.cmdline import join
     from chainboot.boot.host import read_host
     from chainboot.boot.plan import make_plan
+    from chainboot.trial.own_start import own_start
 
-    candidate = choose(_find(options)[1], options.entry)
+    candidate = choose(find(options)[1], options.entry)
     host = read_host()
     base = candidate.cmdline if options.cmdline is None else str(options.cmdline)
     cmdline = join(base, *options.append)
-    plan = make_plan(candidate, cmdline=cmdline, machine=host.machine, systemd=host.systemd)
-    return candidate, host, plan
+    own = cmdline == candidate.cmdline and options.root is None and options.config is None
+    counted = own_start(candidate, host) if own else None
+    plan = make_plan(
+        candidate,
+        cmdline=cmdline,
+        machine=host.machine,
+        systemd=host.systemd,
+        words=counted.words if counted is not None else "",
+        record=counted.steps if counted is not None else (),
+        remarks=counted.remarks if counted is not None else (),
+    )
+    return candidate, host, plan, counted
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -186,14 +171,14 @@ def _check(options: argparse.Namespace) -> int:
     from chainboot.boot.inspection import findings
     from chainboot.listing import check_json, count
 
-    configurations, among = _find(options)
+    configurations, among = find(options)
     found = findings(configurations, among, read_host().machine)
     errors, warnings, notes = (count(found, each) for each in (Severity.ERROR, Severity.WARNING, Severity.INFO))
     if options.json:
         print_json(check_json(found))
     else:
         shown = [finding for finding in found if options.all or finding.severity is not Severity.INFO]
-        print("".join(f"{finding.format(_root(configurations[0]))}\n" for finding in shown), end="", flush=True)
+        print("".join(f"{finding.format(root_of(configurations[0]))}\n" for finding in shown), end="", flush=True)
         told = [counted(errors, "error"), counted(warnings, "warning")]
         if notes:
             told.append(counted(notes, "note") + ("" if options.all else " (--all shows them)"))
@@ -206,8 +191,8 @@ def _check(options: argparse.Namespace) -> int:
 def _menu(options: argparse.Namespace) -> int:
     from chainboot.session.picker import choose_on_this_terminal
 
-    found, among = _find(options)
-    _report(found)
+    found, among = find(options)
+    report(found)
     decision = choose_on_this_terminal(found, among)
     if decision is None:
         return EXIT_NOTHING_CHOSEN
@@ -221,7 +206,7 @@ def _fmt(options: argparse.Namespace) -> int:
     from chainboot.boot.change import canonical_change
     from chainboot.boot.source import configurations
 
-    found = configurations(path=options.path, root=options.root, config=options.config, complain=_complain)
+    found = configurations(path=options.path, root=options.root, config=options.config, complain=complain)
     if len(found) > 1 and not (options.check or options.write):
         message = f"there are several configurations: {', '.join(configuration.path for configuration in found)}"
         raise ChainbootError(message, hint="name one with --config, or use --check or --write")
@@ -251,7 +236,7 @@ def _set_default(options: argparse.Namespace) -> int:
     from chainboot.boot.candidate import choose
     from chainboot.boot.change import default_change
 
-    among = _find(options)[1]
+    among = find(options)[1]
     candidate = choose(among, options.entry)
     change = default_change(among, candidate, force=options.force)
     label, place = printable(candidate.entry.label), printable(change.place)

@@ -100,6 +100,20 @@ def test_a_failure_is_said_and_it_ends_read_only(
         pass  # the lock is free again
 
 
+def test_what_the_disk_itself_may_still_hold_is_said(tmp_path: Path) -> None:
+    """syncfs(2) of FAT does not flush the disk's cache: that is asked for, of the root directory."""
+    root = tmp_path / "gone"
+    runner = FakeRunner(BLKID)
+    root.mkdir()
+    with (
+        pytest.raises(ChainbootError, match="may not be on the disk: no such file or directory"),
+        writable(volume(root), runner, runtime=str(tmp_path / "run")),
+    ):
+        root.rmdir()
+        root.symlink_to(tmp_path / "nowhere")
+    assert steps(runner, root) == ["umount", READ_WRITE, "sync -f", "umount", READ_ONLY]
+
+
 def test_what_fails_inside_is_what_is_said_and_it_ends_read_only(tmp_path: Path) -> None:
     for answers in (BLKID, {**BLKID, "sync": FAILED}, {**BLKID, READ_ONLY: FAILED}):
         runner = FakeRunner(answers)

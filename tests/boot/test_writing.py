@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import tempfile
@@ -75,8 +76,9 @@ class Faulty(System):
             super().sync(descriptor)
 
     def close(self, descriptor: int) -> None:
+        super().close(descriptor)  # whatever it says; and the descriptors of a machine that is gone are gone too
         for _ in self.step("close"):
-            super().close(descriptor)
+            pass
 
     def rename(self, source: str, target: str, directory: int) -> None:
         for _ in self.step("rename"):
@@ -86,11 +88,20 @@ class Faulty(System):
         for _ in self.step("remove"):
             super().remove(name, directory)
 
+    def link(self, source: str, target: str, directory: int) -> None:
+        for _ in self.step("link"):
+            super().link(source, target, directory)
+
+    def checkpoint(self, descriptor: int) -> None:
+        for _ in self.step("checkpoint"):
+            super().checkpoint(descriptor)
+
 
 STEPS = [
-    "open", "open", "status", "close", "create", "write", "write", "write", "status", "set_mode", "sync", "close",
-    "rename", "sync", "close",
+    "open", "open", "status", "create", "write", "write", "write", "status", "set_mode", "sync",
+    "link", "sync", "checkpoint", "rename", "sync", "sync", "checkpoint", "remove", "close", "close", "close",
 ]  # fmt: skip
+RENAME, DONE = STEPS.index("rename"), STEPS.index("remove")
 
 
 @pytest.fixture
@@ -147,19 +158,20 @@ def test_the_steps_are_the_ones_that_survive_a_power_cut(conf: Path) -> None:
 def test_after_a_power_cut_there_is_the_old_file_or_the_new_one(conf: Path, at: int, late: bool) -> None:
     with pytest.raises(PowerCut):
         put(conf, Faulty(at, PowerCut(), late=late))
-    renamed = at > STEPS.index("rename") or (late and at == STEPS.index("rename"))
+    renamed = at > RENAME or (late and at == RENAME)
     assert conf.read_bytes() == (NEW if renamed else OLD)
     assert stat.S_IMODE(conf.stat().st_mode) == 0o640
     put_again = conf.read_bytes()
     replace_file(volume(conf), "/extlinux/extlinux.conf", put_again, b"x")  # what is left over is in nobody's way
     assert conf.read_bytes() == b"x"
+    assert names(conf) == ["extlinux.conf"]
 
 
-@pytest.mark.parametrize("at", range(len(STEPS) - 1))
+@pytest.mark.parametrize("at", range(DONE))
 def test_a_call_that_fails_leaves_the_old_file_alone(conf: Path, at: int) -> None:
     error = refusal(conf, Faulty(at, OSError(errno.EIO, "Input/output error")))
     assert names(conf) == ["extlinux.conf"]
-    if at > STEPS.index("rename"):
+    if at > RENAME:
         assert conf.read_bytes() == NEW
         assert error.message == f"{conf} was changed, but a power cut may undo it: input/output error"
     else:
@@ -168,7 +180,7 @@ def test_a_call_that_fails_leaves_the_old_file_alone(conf: Path, at: int) -> Non
 
 
 def test_an_interrupt_leaves_nothing_behind(conf: Path) -> None:
-    for at in range(STEPS.index("sync") + 3):
+    for at in range(RENAME + 1):
         with pytest.raises(KeyboardInterrupt):
             put(conf, Faulty(at, KeyboardInterrupt()))
         assert (names(conf), conf.read_bytes()) == (["extlinux.conf"], OLD)
@@ -183,6 +195,8 @@ def test_an_interrupt_leaves_nothing_behind(conf: Path) -> None:
         (errno.ENOSPC, "create", "the disk has no space left"),
         (errno.ENOSPC, "write", "the disk has no space left"),
         (errno.EDQUOT, "sync", "the disk has no space left"),
+        (errno.ENOSPC, "link", "the disk has no space left"),
+        (errno.EIO, "checkpoint", "input/output error"),
         (errno.EBUSY, "rename", "device or resource busy"),
     ],
 )
@@ -192,8 +206,85 @@ def test_a_refusal_is_one_sentence(conf: Path, code: int, only: str, sentence: s
     assert (names(conf), conf.read_bytes()) == (["extlinux.conf"], OLD)
 
 
-def test_a_directory_that_cannot_be_synced_is_no_failure(conf: Path) -> None:
-    put(conf, Faulty(1, OSError(errno.EINVAL, "Invalid argument"), only="sync"))
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_directory_that_cannot_be_synced_is_no_failure(conf: Path, at: int) -> None:
+    put(conf, Faulty(at, OSError(errno.EINVAL, "Invalid argument"), only="sync"))
+    assert conf.read_bytes() == NEW
+
+
+def test_what_cannot_be_closed_is_no_failure(conf: Path) -> None:
+    for at in range(3):
+        put(conf, Faulty(at, OSError(errno.EIO, "Input/output error"), only="close"))
+        assert (names(conf), conf.read_bytes()) == (["extlinux.conf"], NEW)
+        conf.write_bytes(OLD)
+
+
+class Watched(System):
+    """Says what the file is at each call: its text, and how many names that text has."""
+
+    def __init__(self, conf: Path) -> None:
+        self.conf = conf
+        self.seen: list[tuple[str, int, bool]] = []
+
+    def look(self, call: str) -> None:
+        file = self.conf.stat()
+        self.seen.append((call, file.st_nlink, self.conf.read_bytes() == NEW))
+
+    def sync(self, descriptor: int) -> None:
+        directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        super().sync(descriptor)
+        self.look("sync directory" if directory else "sync file")
+
+    def checkpoint(self, descriptor: int) -> None:
+        super().checkpoint(descriptor)
+        self.look("checkpoint")
+
+    def remove(self, name: str, directory: int) -> None:
+        self.look("remove")
+        assert (self.conf.parent / name).read_bytes() == OLD
+        super().remove(name, directory)
+
+
+def test_the_old_file_is_there_until_the_new_one_is_on_the_disk_under_its_name(conf: Path) -> None:
+    system = Watched(conf)
+    put(conf, system)
+    assert system.seen == [
+        ("sync file", 1, False),
+        ("sync directory", 2, False),
+        ("checkpoint", 2, False),
+        ("sync directory", 1, True),
+        ("sync file", 1, True),
+        ("checkpoint", 1, True),
+        ("remove", 1, True),
+    ]
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
+def test_where_there_are_no_hard_links_the_old_file_is_held_open(conf: Path, code: int) -> None:
+    system = Faulty(0, OSError(code, os.strerror(code)), only="link")
+    put(conf, system)
+    assert (names(conf), conf.read_bytes()) == (["extlinux.conf"], NEW)
+    assert system.calls[system.calls.index("rename") :] == [*STEPS[RENAME:DONE], "close", "close", "close"]
+
+
+def test_what_a_power_cut_has_left_is_removed_and_nothing_else(conf: Path) -> None:
+    left = [".chainboot-0123456789abcdef", ".chainboot-00000000000000ff"]
+    others = [".chainboot-0123456789abcdeF", ".chainboot-0123", "0123456789abcdef", ".chainboot-0123456789abcdef.conf"]
+    os.link(conf, conf.parent / left[0])  # the second name: it does not make the file one with two names
+    for name in (left[1], *others):
+        (conf.parent / name).write_bytes(b"")
+    put(conf)
+    assert (names(conf), conf.read_bytes()) == (sorted(["extlinux.conf", *others]), NEW)
+
+
+def test_only_one_changes_it_at_a_time(conf: Path) -> None:
+    directory = os.open(conf.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        assert refusal(conf).message == f"{conf} was not changed: another chainboot is changing it just now"
+    finally:
+        os.close(directory)
+    put(conf)
     assert conf.read_bytes() == NEW
 
 

@@ -107,6 +107,19 @@ def test_without_a_record_nothing_is_written_and_the_system_is_told_who_it_is(ma
     assert not (machine.disk / "boot/chainboot").exists()
 
 
+def test_what_people_did_before_a_boot_is_kept_with_a_good_entry_too(machine: Machine) -> None:
+    keep(machine, good(machine, DEFAULT))
+    sitting = Counted(machine)
+    sitting.log.write("anna", "opened the menu")
+    boot(sitting)
+    assert writes(machine) == 1
+    lines = kept_log.tail(machine.discover().volumes[0], "/boot/chainboot", 20)
+    assert [line.partition(" ")[2] for line in lines] == [
+        "anna: opened the menu",
+        "somebody at ttyS0: boots nixos-default",
+    ]
+
+
 def test_where_trials_are_off_nothing_is_added(machine: Machine) -> None:
     keep(machine, EntryRecord(digest(machine, DEFAULT), tries_done=2))
     boot(Counted(machine, settings=Settings(tries=0)))
@@ -134,6 +147,15 @@ def test_a_try_is_spent_once_the_kernel_is_loaded_and_before_the_machine_leaves(
     written = done.index(("sync", "-f"))
     assert done.index(("kexec", "-a")) < written < done.index(("end-sessions", "5")) < done.index(("kexec", "-e"))
     assert "chainboot: nixos-default: never booted" in sitting.said
+
+
+def test_a_trial_gets_the_parameters_that_are_set_for_it_and_a_good_entry_does_not(machine: Machine) -> None:
+    settings = Settings(trial_append="boot.panic_on_fail rd.shell=0", trial_panic=5)
+    keep(machine, good(machine, ONE))
+    boot(Counted(machine, settings=settings))
+    assert added(machine).endswith(" chainboot.trial=1/2 panic=5 boot.panic_on_fail rd.shell=0")
+    boot(Counted(machine, settings=settings), ONE)
+    assert added(machine, ONE) == f" chainboot.entry={digest(machine, ONE)}"
 
 
 def test_the_second_try_says_so_and_settles_the_first(machine: Machine) -> None:

@@ -162,6 +162,8 @@ def test_what_was_asked_for_on_another_disk_counts_too(tmp_path: Path) -> None:
     decided = autoboot(found, among, SETTINGS, {}, trials=replace(both, readings=asked))
     assert decided.index == 8
     assert decided.surprise.startswith("nixos-1-default was asked for by anna")
+    asked[place_of(second)] = Reading(Record(entries=(good(among[4 + ONE]),), request=ask(among[4 + ONE], among[4])))
+    assert autoboot(found, among, SETTINGS, {}, trials=replace(both, readings=asked)).index == 8
 
 
 def test_for_ever_stays_for_ever_and_nothing_good_may_wait_for_a_person(tmp_path: Path) -> None:

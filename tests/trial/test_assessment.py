@@ -378,7 +378,9 @@ def test_how_an_entry_stands() -> None:
     for entry, standing, badge, whole in (
         (None, Standing.NEW, "new", "never booted"),
         (trial(A), Standing.TRIAL, "trial 2 of 2", "trial 2 of 2"),
-        (EntryRecord(A, tries_left=3), Standing.TRIAL, "trial 1 of 3", "trial 1 of 3"),
+        (EntryRecord(A, tries_left=1), Standing.TRIAL, "trial 1 of 2", "trial 1 of 2"),
+        (EntryRecord(A, tries_left=3), Standing.TRIAL, "trial 1 of 2", "trial 1 of 2"),
+        (EntryRecord(A, tries_left=3, tries_done=1), Standing.TRIAL, "trial 2 of 4", "trial 2 of 4"),
         (trial(A, "it hung"), Standing.TRIAL, "trial 2 of 2", "trial 2 of 2, the last one failed: it hung"),
         (good(A), Standing.GOOD, "good", "good (1 boot)"),
         (good(A, 12), Standing.GOOD, "good", "good (12 boots)"),

@@ -122,10 +122,34 @@ def test_a_boot_that_was_given_up_says_so_and_is_not_blessed_any_more(system: Sy
     assert record.entries[0].why == "not blessed within 600 s"
     assert life.state is State.EXPIRED
     before = record
-    for runtime in (system.runtime, f"{system.runtime}-lost"):  # the record alone says it too
-        with pytest.raises(RefusedError, match="too late"):
-            Life(life.booted, runtime, now=lambda: NOW).bless(system.home())
+    with pytest.raises(RefusedError, match="too late"):
+        life.bless(system.home())
     assert system.record() == before
+
+
+def test_what_an_earlier_boot_was_given_up_for_does_not_count(system: System) -> None:
+    started(system).expire(system.home(), "not blessed within 600 s")
+    later = Life(Booted(system.digest("nixos-5-default"), (2, 2)), f"{system.runtime}-2", now=lambda: NOW)
+    assert later.bless(system.home()) == ("nixos-default = nixos-5-default is good (1 boot)",)
+    record = system.record()
+    assert record is not None
+    assert (record.started, record.expired) == ("", False)
+
+
+def test_a_boot_that_is_given_up_while_the_record_is_waited_for_is_not_blessed(system: System) -> None:
+    life = started(system)
+
+    class Slow(store.System):
+        def lock(self, descriptor: int) -> bool:
+            life.expire(None, "x")
+            return super().lock(descriptor)
+
+    slow = Life(life.booted, system.runtime, now=lambda: NOW, calls=Slow())
+    with pytest.raises(RefusedError, match="too late"):
+        slow.bless(system.home())
+    record = system.record()
+    assert record is not None
+    assert not record.entries[0].good
 
 
 @pytest.mark.parametrize("what", ["good", "blessed"])
@@ -147,6 +171,7 @@ def test_a_blessing_that_comes_while_the_record_is_waited_for_counts(system: Sys
     elsewhere.bless(system.home())
     assert life.state is State.WAITS, "its mark is not seen"
     assert life.expire(system.home(), "x") == (False, ("this boot has proved itself: it goes on",))
+    assert life.state is State.WAITS, "it is not given up"
 
 
 def test_a_record_that_cannot_be_written_keeps_no_trial_alive(system: System) -> None:
@@ -162,6 +187,14 @@ def test_a_record_that_cannot_be_written_keeps_no_trial_alive(system: System) ->
     assert Life(life.booted, f"{system.runtime}-2").expire(None, "x") == (
         True, ("this boot is given up: x", "the record does not say so: its configuration was not found")
     )  # fmt: skip
+
+
+def test_what_the_record_could_not_take_is_remembered_until_the_restart(system: System) -> None:
+    life = system.life("nixos-5-default")
+    life.expire(None, "not blessed within 600 s")
+    with pytest.raises(RefusedError, match="it is too late: this boot has been given up"):
+        life.bless(system.home())
+    assert system.record() is None
 
 
 def test_a_blessing_that_cannot_be_written_is_none(system: System) -> None:

@@ -113,6 +113,10 @@ class Faulty(System):
         for _ in self.step("sync"):
             super().sync(descriptor)
 
+    def checkpoint(self, descriptor: int) -> None:
+        for _ in self.step("checkpoint"):
+            super().checkpoint(descriptor)
+
     def close(self, descriptor: int) -> None:
         for _ in self.step("close"):
             self.descriptors.remove(descriptor)
@@ -127,10 +131,11 @@ class Faulty(System):
             super().remove(name, directory)
 
 
-CHANGE = ["open", "status", "lock", "read", "write", "write", "write", "sync", "close"]
+CHANGE = ["open", "status", "lock", "read", "write", "write", "write", "sync", "checkpoint", "close"]
 MAKE = [
-    "open", "mkdir", "sync", "open", "close", "lock", "remove", "create", "write", "write", "write", "write",
-    "write", "write", "sync", "rename", "close", "sync", "close",
+    "open", "mkdir", "sync", "open", "close", "lock", "remove", "create",
+    "write", "write", "write", "write", "write", "write", "sync",
+    "rename", "sync", "sync", "checkpoint", "close", "close",
 ]  # fmt: skip
 IN_TIME = [False, True]
 WHEN = ["before", "after"]
@@ -240,7 +245,7 @@ def test_after_a_power_cut_there_is_the_old_record_or_the_new(disk: Path, at: in
 def test_after_an_error_there_is_the_old_record_or_the_error_says_so(disk: Path, at: int, late: bool) -> None:
     told = refusal(disk, spend, Faulty(at, OSError(errno.EIO, "Input/output error"), late=late)).message
     place = f"{disk}{PATH}"
-    if CHANGE[at] == "sync":
+    if CHANGE[at] in ("sync", "checkpoint"):
         assert told == f"{place} was changed, but a power cut may undo it: input/output error"
         assert there(disk) == NEW
     else:

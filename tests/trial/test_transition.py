@@ -170,6 +170,14 @@ def test_a_request_that_stays_gives_a_bad_entry_fresh_tries() -> None:
     assert clear_request(once) == bad
 
 
+@pytest.mark.parametrize("given", [1, 2, 9])
+def test_fresh_tries_are_as_many_as_the_first_stage_has(given: int) -> None:
+    record = forgive(Record(1, (EntryRecord(NEW, tries_done=2),)), NEW, given)
+    record = start(record, NEW, 3, NOW)
+    assert one(record) == EntryRecord(NEW, tries_left=2, tries_done=1, since=NOW)
+    assert one(start(record, NEW, 9, LATER)).tries_left == 1, "a trial that has begun keeps its number"
+
+
 def test_only_a_bad_entry_is_forgiven() -> None:
     trial = Record(1, (EntryRecord(NEW, tries_left=1, tries_done=1),))
     for record, digest in ((trial, NEW), (GOOD, OLD), (GOOD, GONE)):

@@ -172,6 +172,14 @@ def test_that_of_an_ibm_z_is_loaded_by_its_name_and_ends_at_the_jump(machine: Ma
     assert found.word(15) == ""
 
 
+def test_a_timer_that_is_there_does_not_hide_the_hardware(machine: Machine) -> None:
+    machine.watchdog(identity="Software Watchdog")
+    machine.modules = {"diag288_wdt": "z Watchdog"}
+    found = machine.find()
+    assert found is not None
+    assert found.driver == "diag288_wdt"
+
+
 @pytest.mark.parametrize("value", ["-1", "1", ""])
 def test_a_kernel_that_ends_watchdogs_on_its_way_out_is_said(machine: Machine, value: str) -> None:
     if value:

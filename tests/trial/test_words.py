@@ -30,12 +30,16 @@ def test_the_entry_may_say_itself_how_long_its_kernel_feeds_a_watchdog() -> None
     assert "open_timeout" not in words(ID, (1, 2), "watchdog.open_timeout=60", 0, "iTCO_wdt:600")
 
 
-@pytest.mark.parametrize("cmdline", ["panic=10", "quiet panic=-1", "panic=0 panic=5", '"panic=5"'])
+@pytest.mark.parametrize(
+    "cmdline", ["panic=10", "quiet panic=-1", "panic=0 panic=5", "panic=soon panic=5", '"panic=5"']
+)
 def test_a_panic_that_restarts_the_machine_already_is_left_alone(cmdline: str) -> None:
     assert "panic=" not in words(ID, (1, 2), cmdline, 30, "")
 
 
-@pytest.mark.parametrize("cmdline", ["panic=0", "panic=5 panic=0", "panic=", "panic=soon", "nopanic=5", "-- panic=5"])
+@pytest.mark.parametrize(
+    "cmdline", ["panic=0", "panic=00", "panic=5 panic=0", "panic=", "panic=soon", "nopanic=5", "-- panic=5"]
+)
 def test_one_that_stands_still_is_not(cmdline: str) -> None:
     assert words(ID, (1, 2), cmdline, 30, "").endswith(" panic=30")
 

@@ -213,6 +213,17 @@ def _initrds(files: _Files, entry: BootEntry) -> tuple[BootFile, ...]:
     return tuple(files.find_initrd(part) for part in parts)
 
 
+def own_default(configuration: Configuration, among: Sequence[Candidate]) -> Candidate | None:
+    """What a configuration boots by itself, be it the one that gives the machine its default or not.
+
+    `among` has all of its entries; they may come from another reading of the same file.
+    """
+    file = configuration.volume.root, configuration.path
+    own = [each for each in among if (each.configuration.volume.root, each.configuration.path) == file]
+    number = configuration.menu.default
+    return own[number] if number is not None and number < len(own) else None
+
+
 # A longer number is none: int() takes its time over thousands of digits, and no menu has that many entries.
 _MOST_DIGITS = 9
 

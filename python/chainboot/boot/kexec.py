@@ -27,12 +27,14 @@ _TEARDOWN_S = 20.0
 _EXECUTE_S = 60.0
 
 
-def perform(plan: BootPlan, run: Runner, say: Callable[[str], None]) -> None:
+def perform(plan: BootPlan, run: Runner, say: Callable[[str], None], record: Callable[[], None] = lambda: None) -> None:
     """Boot. Returns only where the jump is left to others (`systemctl kexec`, a fake runner in tests).
 
-    Raises `RefusedError` with the step that failed and why; the target kernel is unloaded again.
+    `record` does the phase of that name. Raises `RefusedError` with the step that failed and why; the target kernel is
+    unloaded again.
     """
     load(plan, run)
+    record()
     leave(plan, run, say)
 
 

@@ -41,11 +41,18 @@ class Turn:
     def __init__(self) -> None:
         self.kept = False
 
-    def boot(self, plan: BootPlan, run: Runner, say: Callable[[str], None], loaded: Callable[[], bool]) -> None:
+    def boot(
+        self,
+        plan: BootPlan,
+        run: Runner,
+        say: Callable[[str], None],
+        loaded: Callable[[], bool],
+        record: Callable[[], None] = lambda: None,
+    ) -> None:
         """`perform`; where it fails, the reason also says what it cost: `loaded` tells whether a kernel is loaded."""
         before = loaded()
         try:
-            perform(plan, run, say)
+            perform(plan, run, say, record)
         except ChainbootError as error:
             if not before or loaded():
                 raise

@@ -19,6 +19,7 @@ from chainboot.boot.volume import Configuration, Volume
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner
 from chainboot.settings import RUNTIME
+from chainboot.sync import sync_directory
 
 OWN = "chainboot"
 
@@ -107,9 +108,23 @@ def _put_back(device: str, kind: str, volume: Volume, run: Runner) -> None:
     """Everything to the disk, then read-only; raises when either may not have happened."""
     # syncfs(2), which Python has no call for. umount would write too, but would not say that it could not.
     synced = run(["sync", "-f", volume.root], check=False, timeout=_PATIENCE)
+    trouble = synced.reason() if synced.returncode != 0 else _flush(volume.root)
     _read_only_again(device, kind, volume, run)
-    if synced.returncode != 0:
-        raise ChainbootError(f"what was written to {volume.name} may not be on the disk: {synced.reason()}")
+    if trouble:
+        raise ChainbootError(f"what was written to {volume.name} may not be on the disk: {trouble}")
+
+
+def _flush(root: str) -> str:
+    """What is in the disk's own cache, onto the disk: syncfs(2) and umount(2) of FAT leave it there. Why not, or ""."""
+    try:
+        directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            sync_directory(os.fsync, directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
 
 
 def _read_only_again(device: str, kind: str, volume: Volume, run: Runner) -> None:

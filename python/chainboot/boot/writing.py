@@ -17,7 +17,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -86,10 +85,8 @@ class System:
 
 SYSTEM = System()
 
+# And 16 hexadecimal digits: a temporary file, or the second name of an old one.
 _TEMPORARY = ".chainboot-"
-
-# What an attempt that lost its power has left: its temporary file, and the second name of the old one.
-_LEFT_OVER = re.compile(r"\.chainboot-[0-9a-f]{16}")
 
 # FAT has no hard links; a file of another user may not be given one; there may be no more of them.
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -115,34 +112,25 @@ def replace_file(volume: Volume, path: str, before: bytes, after: bytes, system:
         with _opened(name, os.O_WRONLY | os.O_NONBLOCK, directory, system) as old:
             status = system.status(old)
             _check(place, status)
-            temporary, second = (f"{_TEMPORARY}{os.urandom(8).hex()}" for _ in range(2))
+            temporary = _fresh_name()
             with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, directory, system) as new:
-                try:
+                with _removed_on_error(temporary, directory, system):
                     _fill(new, after, status, system)
-                    linked = _link(name, second, directory, system)
-                    try:
+                    second = _second_name(name, directory, system)
+                    with _removed_on_error(second, directory, system):
                         sync_directory(system.sync, directory)
                         system.checkpoint(directory)
                         if volume.read(real, len(before) + 1) != before:
                             raise RefusedError(f"{place} was not changed: another program has changed it just now")
                         system.rename(temporary, name, directory)
-                    except BaseException:
-                        _remove(second, directory, system)
-                        raise
-                except BaseException:
-                    _remove(temporary, directory, system)
-                    raise
                 try:
                     sync_renamed(system.sync, directory, new)
                     system.checkpoint(directory)
                 except OSError as error:
-                    raise RefusedError(
-                        f"{place} was changed, but a power cut may undo it: {_reason(error)}",
-                        hint="run sync, and look again",
-                    ) from error
+                    what = f"{place} was changed, but a power cut may undo it: {_reason(error)}"
+                    raise RefusedError(what, hint="run sync, and look again") from error
                 finally:
-                    if linked:
-                        _remove(second, directory, system)
+                    _remove(second, directory, system)
 
 
 @contextmanager
@@ -163,6 +151,15 @@ def _opened(path: str, flags: int, directory: int | None, system: System) -> Ite
             system.close(descriptor)
 
 
+@contextmanager
+def _removed_on_error(name: str, directory: int, system: System) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _remove(name, directory, system)
+        raise
+
+
 def _check(place: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise RefusedError(f"{place} was not changed: it is {file_type(status.st_mode)}, not a file")
@@ -171,10 +168,15 @@ def _check(place: str, status: os.stat_result) -> None:
         raise RefusedError(f"{place} was not changed: it has {names}, and the others would keep the old text")
 
 
+def _fresh_name() -> str:
+    return f"{_TEMPORARY}{os.urandom(8).hex()}"
+
+
 def _tidy(directory: int, system: System) -> None:
     """Remove what attempts have left that lost their power; the lock says that nobody is at it now."""
     for name in system.names(directory):
-        if _LEFT_OVER.fullmatch(name):
+        digits = name.removeprefix(_TEMPORARY)
+        if len(name) - len(digits) == len(_TEMPORARY) and len(digits) == 16 and not digits.strip("0123456789abcdef"):
             _remove(name, directory, system)
 
 
@@ -186,15 +188,16 @@ def _fill(new: int, data: bytes, status: os.stat_result, system: System) -> None
     system.sync(new)
 
 
-def _link(name: str, second: str, directory: int, system: System) -> bool:
-    """Give the file a second name, where that can be."""
+def _second_name(name: str, directory: int, system: System) -> str:
+    """A second name that the file has now; "" where it cannot have one."""
+    second = _fresh_name()
     try:
         system.link(name, second, directory)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        return False
-    return True
+        return ""
+    return second
 
 
 def _dress(descriptor: int, wanted: os.stat_result, system: System) -> None:
@@ -206,9 +209,11 @@ def _dress(descriptor: int, wanted: os.stat_result, system: System) -> None:
         system.set_mode(descriptor, stat.S_IMODE(wanted.st_mode))
 
 
-def _remove(temporary: str, directory: int, system: System) -> None:
-    with suppress(OSError):
-        system.remove(temporary, directory)
+def _remove(name: str, directory: int, system: System) -> None:
+    """Remove a file of ours, if `name` is one ("" is none) and it can be."""
+    if name:
+        with suppress(OSError):
+            system.remove(name, directory)
 
 
 def _refusal(place: str, volume: Volume, error: OSError) -> RefusedError:

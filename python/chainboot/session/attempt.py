@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from chainboot.boot.candidate import Candidate
+from chainboot.boot.cmdline import join
 from chainboot.boot.discovery import Discovery
 from chainboot.boot.plan import ArmWatchdog, WriteRecord
 from chainboot.boot.volume import Configuration, Volume
@@ -40,7 +41,7 @@ _LARGEST = 1 << 17
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One boot. `trial` is (k, n) for try k of n, None for an entry that is good or is not counted.
+    """One boot. `trial` is (k, n) for try k of n, None for an entry that is good or is not `counted`: has no record.
 
     `writes`: the record changes by it. `must`: and has to, since nobody chose this entry and a good one is there.
     `unsettled` is what is known of the try before, which is written down with it. `added` are the words for the
@@ -52,6 +53,7 @@ class Attempt:
     label: str
     added: str
     trial: tuple[int, int] | None = None
+    counted: bool = False
     by_itself: bool = False
     writes: bool = False
     must: bool = False
@@ -128,7 +130,13 @@ class Attempts:
             return made
         unsettled = trials.unsettled.get(place_of(configuration))
         after = _started(record, digest, self.settings.tries, self.now(), by_itself=by_itself)
-        made = replace(made, by_itself=by_itself, writes=after != record or unsettled is not None, unsettled=unsettled)
+        made = replace(
+            made,
+            counted=True,
+            by_itself=by_itself,
+            writes=after != record or unsettled is not None,
+            unsettled=unsettled,
+        )
         if verdict.standing is Standing.GOOD:
             return made
         watchdog, seconds = self._watchdog(dry_run=dry_run)
@@ -138,7 +146,10 @@ class Attempts:
             remarks.append(NO_WATCHDOG if watchdog is None else watchdog.describe(seconds))
         return replace(
             made,
-            added=words(digest, verdict.trial, candidate.cmdline, self.settings.trial_panic, armed),
+            added=join(
+                words(digest, verdict.trial, candidate.cmdline, self.settings.trial_panic, armed),
+                self.settings.trial_append,
+            ),
             trial=verdict.trial,
             must=must,
             watchdog=watchdog,
@@ -146,24 +157,29 @@ class Attempts:
             remarks=tuple(remarks),
         )
 
-    def record(self, attempt: Attempt) -> None:
+    def record(self, attempt: Attempt) -> tuple[str, ...]:
         """Write down that it is started and arm the watchdog. Call it once the entry is loaded.
 
-        Raises `RefusedError` where a try has to be written and cannot be; any other trouble goes into the log.
+        Raises `RefusedError` where a try has to be written and cannot be; any other trouble is a sentence.
         """
+        problems: list[str] = []
         acts = tuple(f"{act.time} {act.who}: {act.what}" for act in self.log.read())
-        if attempt.writes:
+        # Of a boot in which nothing happened but itself no log is kept: most boots need no write at all.
+        if attempt.writes or (attempt.counted and len(acts) > 1):
             try:
                 self._write(attempt, acts)
             except (ChainbootError, OSError) as error:
-                if attempt.must:
+                if attempt.writes and attempt.must:
                     raise RefusedError(f"{attempt.label} is on trial, and its try was not written: {error}") from error
-                self.log.write("chainboot", f"the record of trials was not written: {error}")
+                what = "record of trials" if attempt.writes else "log of this first stage"
+                problems.append(f"the {what} was not written: {error}")
         if attempt.watchdog is not None:
             problem = watchdog.arm(attempt.watchdog, attempt.seconds)
             self._armed = attempt.watchdog if problem is None else None
-            if problem is not None:
-                self.log.write("chainboot", problem)
+            problems += [problem] if problem is not None else []
+        for problem in problems:
+            self.log.write("chainboot", problem)
+        return tuple(problems)
 
     def undo(self, attempt: Attempt, reason: str) -> None:
         """The machine did not jump: stop the watchdog, and say in the record that it was no fault of the system."""
@@ -190,7 +206,8 @@ class Attempts:
             return _started(settled, attempt.digest, self.settings.tries, self.now(), by_itself=attempt.by_itself)
 
         with writable(configuration.volume, self.run, runtime=self.runtime, patience=_PATIENCE) as root:
-            store.update(root, place_of(configuration)[1], started)
+            if attempt.writes:
+                store.update(root, place_of(configuration)[1], started)
             # From here on nothing matters enough to keep the machine from booting.
             problems = [kept_log.append(root, directory, acts)]
             if attempt.unsettled is not None:
@@ -211,7 +228,9 @@ class Attempts:
                 why, *lines = file.read(_LARGEST).split("\n")
             return Evidence(record.started, why, tuple(lines))
         known = record.find(record.started)
-        found = self.gather(record.started, known.why if known else "", discovery.volumes, known.since if known else 0)
+        # What the record says is about this try only where its own system wrote it when it gave up.
+        own = known.why if known is not None and record.expired else ""
+        found = self.gather(record.started, own, discovery.volumes, known.since if known is not None else 0)
         fresh = f"{cache}.{os.getpid()}"
         with suppress(OSError):
             with open(fresh, "w", encoding="utf-8", errors="replace") as file:

@@ -148,18 +148,18 @@ class Departure:
             unload(self.run)
             return make_power_plan(verb), None
 
-        return self._go(verb, "", prepare, None, "", lambda _: None)
+        return self._go(verb, "", prepare, None, "", lambda _: ())
 
-    def _record(self, discovery: Discovery, attempt: Attempt | None) -> None:
+    def _record(self, discovery: Discovery, attempt: Attempt | None) -> tuple[str, ...]:
         """This first stage has found and loaded an entry, and jumps now: the next `chainboot install` keeps it.
 
-        Raises `RefusedError` where it may not jump, because the try cannot be written down.
+        Gives sentences for the person. Raises `RefusedError` where it may not jump, because the try cannot be written.
         """
-        if attempt is not None and self.attempts is not None:
-            self.attempts.record(attempt)
+        said = () if attempt is None or self.attempts is None else self.attempts.record(attempt)
         problem = mark_proved(self.run, discovery.volumes, self.installed, runtime=self.runtime)
         if problem is not None:
             self.log.write("chainboot", printable(problem))
+        return said
 
     def _prepared(
         self, candidate: Candidate, cmdline: str | None, discovery: Discovery, by: str, *, counted: bool
@@ -181,7 +181,7 @@ class Departure:
         prepare: Callable[[], tuple[BootPlan, Attempt | None]],
         entry: Identity | None,
         by: str,
-        record: Callable[[Attempt | None], None],
+        record: Callable[[Attempt | None], tuple[str, ...]],
     ) -> str:
         who = by or self.person.name
         does = what if what in POWER else f"boots {what}"
@@ -197,14 +197,14 @@ class Departure:
             self._failed(str(error), entry)
             return str(error)
         try:
-            record(attempt)
+            said = record(attempt)
         except ChainbootError as error:
             unload(self.run, loaded=True)
             self._failed(str(error), entry)
             return str(error)
         told = f"{'chainboot:' if what in POWER else BOOTING} {what}: {printable(plan.title)}"
         self.shared.leave(f"{told} ({who})", self.clock())
-        notes = [f"chainboot: {printable(note)}" for note in plan.notes]
+        notes = [f"chainboot: {printable(note)}" for note in (*plan.notes, *said)]
         if not (self.person.remote or self.owned):
             for line in (told, *notes):
                 self.say(line)

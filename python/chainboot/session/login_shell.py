@@ -35,6 +35,7 @@ from chainboot.session.verbs import Answer, asked_cmdline, help_json
 from chainboot.session.visitor import ELSEWHERE, VERBS
 from chainboot.settings import RUNTIME
 from chainboot.text import clip, counted, printable
+from chainboot.trial.own_start import OwnStart, own_start
 from chainboot.trial.words import read_words
 
 EXIT_LEFT = 4  # the menu was left without a choice
@@ -158,7 +159,21 @@ class LoginShell:
             against.append(STOPPING)
         if against:
             raise RefusedError(f"{candidate.entry.label} was not booted: {'; '.join(against)}")
-        return make_plan(candidate, cmdline=cmdline, machine=host.machine, runtime=self.runtime, systemd=True)
+        counted = self._counted(candidate, cmdline)
+        return make_plan(
+            candidate,
+            cmdline=cmdline,
+            machine=host.machine,
+            runtime=self.runtime,
+            systemd=True,
+            words=counted.words if counted is not None else "",
+            record=counted.steps if counted is not None else (),
+            remarks=counted.remarks if counted is not None else (),
+        )
+
+    def _counted(self, candidate: Candidate, cmdline: str | None) -> OwnStart | None:
+        """How the boot is counted: with a command line of somebody's own it is not."""
+        return own_start(candidate, self.host()) if cmdline is None else None
 
     def _boot(self, candidate: Candidate, cmdline: str | None) -> BootPlan:
         """Load it and let systemd go there. Raises `ChainbootError`; then nothing is loaded."""
@@ -176,7 +191,15 @@ class LoginShell:
                 plan = self._plan(candidate, cmdline)  # what was found may be gone, and so may the machine be
                 self._log(self._entries(candidate, cmdline, plan), late)
                 try:
-                    turn.boot(plan, self.run, late.append, lambda: self.host().kexec_loaded)
+                    counted = self._counted(candidate, cmdline)
+                    write = counted.write if counted is not None else str
+                    turn.boot(
+                        plan,
+                        self.run,
+                        late.append,
+                        lambda: self.host().kexec_loaded,
+                        lambda: late.extend(filter(None, [write()])),
+                    )
                 except Exception as error:
                     # What `boot` raises names the entry; anything else is a defect of ours, and did not boot either.
                     known = isinstance(error, ChainbootError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chainboot.boot.candidate import Candidate
+from chainboot.boot.candidate import Candidate, own_default
 from chainboot.boot.volume import Configuration
 from chainboot.trial.assessment import Assessment, Plausible, Verdict, assess, newest_good, verdict
 from chainboot.trial.entry_id import entry_id
@@ -77,7 +77,7 @@ class Trials:
             return None
         own = [each for each in among if _is(each.configuration, deciding)]
         if base is None or not _is(base.configuration, deciding):
-            base = next((each for each in own if each.default), None)
+            base = own_default(deciding, among)
         return assess(plausible(own, why_not), record, base.index if base is not None else None, self.tries)
 
     def good_besides(
@@ -102,13 +102,14 @@ OFF = Trials()
 
 
 def plausible(among: Sequence[Candidate], why_not: Callable[[Candidate], str]) -> tuple[Plausible, ...]:
-    """Entries as `trial.assessment` wants them."""
+    """Entries of one configuration as `trial.assessment` wants them."""
+    default = own_default(among[0].configuration, among) if among else None
     return tuple(
         Plausible(
             label=each.entry.label,
             digest=entry_id(each.entry),
             index=each.index,
-            default=each.default,
+            default=default is not None and each.index == default.index,
             generation=each.entry.nixos.generation if each.entry.nixos else None,
             why_not=why_not(each),
             hidden=each.entry.hidden,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainboot.boot.candidate import Candidate, choose
+from chainboot.boot.candidate import Candidate, choose, own_default
 from chainboot.boot.change import default_change
 from chainboot.boot.discovery import Discovery
 from chainboot.boot.volume import Configuration
@@ -111,11 +111,7 @@ class Wishes:
         self._record(trials, configuration)
         if candidate.reasons:
             raise RefusedError(f"{label} cannot boot: {'; '.join(candidate.reasons)}")
-        default = next((each for each in self.among if each.configuration is configuration and each.default), None)
-        if default is None:  # of a configuration that does not give the machine its default
-            own = [each for each in self.among if each.configuration is configuration]
-            number = configuration.menu.default
-            default = own[number] if number is not None and number < len(own) else None
+        default = own_default(configuration, self.among)
         wish = Request(
             entry_id(candidate.entry),
             once,

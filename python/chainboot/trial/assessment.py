@@ -11,7 +11,7 @@ from enum import Enum
 
 from chainboot.text import clip, counted, printable
 from chainboot.trial.record import Record, Request
-from chainboot.trial.transition import known_time
+from chainboot.trial.transition import known_time, tries_left
 
 # Terminal cells of a label, and of a reason, in a sentence for the menu.
 _LABEL_CELLS = 60
@@ -75,7 +75,7 @@ def verdict(record: Record | None, digest: str, tries: int) -> Verdict:
     if entry is None:
         return Verdict(Standing.NEW, tries_left=max(tries, 0), tries_done=0, boots=0, since=0, why="")
     standing = Standing.GOOD if entry.good else Standing.BAD if entry.bad else Standing.TRIAL
-    return Verdict(standing, entry.tries_left, entry.tries_done, entry.boots, entry.since, entry.why)
+    return Verdict(standing, tries_left(entry, tries), entry.tries_done, entry.boots, entry.since, entry.why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def newest_good(entries: Sequence[Plausible], record: Record, besides: Collectio
         and (known := record.find(entry.digest)) is not None
         and known.good
     ]
-    return min(good, key=lambda entry: (entry.generation is None, -(entry.generation or 0), entry.index), default=None)
+    return min(good, key=lambda entry: (-(entry.generation or 0), entry.index), default=None)
 
 
 def _may_stand_in(entry: Plausible) -> bool:

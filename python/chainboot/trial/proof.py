@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
-from chainboot.boot.candidate import Candidate
+from chainboot.boot.candidate import Candidate, own_default
 from chainboot.boot.volume import Configuration
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.settings import RUNTIME, Settings
@@ -64,9 +64,7 @@ class Home:
     @property
     def own_default(self) -> Candidate | None:
         """What this configuration boots where nobody asks for anything else."""
-        own = [each for each in self.among if each.configuration is self.configuration]
-        default = self.configuration.menu.default
-        return own[default] if default is not None and default < len(own) else None
+        return own_default(self.configuration, self.among)
 
 
 def find_home(configurations: Sequence[Configuration], among: Sequence[Candidate], digest: str) -> Home:
@@ -131,6 +129,11 @@ class Life:
             raise RefusedError(f"{what} was not blessed: {TOO_LATE}")
 
         def change(record: Record) -> Record:
+            if self._has(_EXPIRED):  # while the record was waited for
+                raise RefusedError(f"{what} was not blessed: {TOO_LATE}")
+            if record.expired:
+                # Of an earlier boot, after which a first stage could not write.
+                record = transition.settle(record, transition.UNPROVED, self.now())
             known = {entry_id(each.entry) for each in home.among}
             return transition.keep_only(transition.bless(record, digest, self.now()), {*known, digest})
 
@@ -150,7 +153,8 @@ class Life:
             return False, ("this boot is no trial: it goes on",)
         if self.state is State.BLESSED:
             return False, ("this boot has proved itself: it goes on",)
-        told: list[str] = []
+        # First of all: whoever blesses at this moment has to see it.
+        told = list(self._note(_EXPIRED))
         if home is None:
             told.append("the record does not say so: its configuration was not found")
         else:
@@ -160,9 +164,10 @@ class Life:
                 told.append(f"the record does not say so: {error.message}")
             else:
                 known = record.find(digest)
-                if known is not None and known.good:  # blessed while we waited for the record
+                if known is not None and known.good:  # blessed while the record was waited for
+                    with suppress(OSError):
+                        os.unlink(f"{self.runtime}/{_EXPIRED}")
                     return False, ("this boot has proved itself: it goes on",)
-        told += self._note(_EXPIRED)
         return True, (f"this boot is given up: {why}", *told)
 
     def _given_up(self, record: Record, why: str) -> Record:

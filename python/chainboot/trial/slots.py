@@ -179,7 +179,7 @@ def _slot(data: bytes) -> tuple[int | None, Record | None]:
         return None, None
     version, sequence, length = (_number(fields[at]) for at in (1, 2, 4))
     rest = data[len(line) + 1 :]
-    if version is None or sequence is None or sequence >= SEQUENCE_END or length is None or length > len(rest):
+    if version is None or sequence is None or sequence >= SEQUENCE_END or length is None:
         return None, None
     body = rest[:length]
     if fields[3] != b"%08x" % _crc(version, sequence, body):

@@ -1,6 +1,6 @@
 """The record on its volume: reading it, and changing it so that after a power cut there is the old one or the new one.
 
-A change is one write into the slot that does not count, and an fsync: nothing is renamed, no space is needed, and
+A change is one write into the slot that does not count, and a sync: nothing is renamed, no space is needed, and
 FAT does it as well as any other file system. Only the first record of a volume is made beside its place and renamed.
 Two programs that change it at the same time do so one after the other (flock on the file). Knows nothing of what a
 record means; the volume must be writable while it is changed.
@@ -22,7 +22,7 @@ from chainboot.boot.lock import try_lock
 from chainboot.boot.volume import Configuration, PathError, Volume, file_type
 from chainboot.boot.writable import own_directory
 from chainboot.errors import RefusedError
-from chainboot.sync import sync_directory
+from chainboot.sync import sync_directory, sync_renamed
 from chainboot.trial.record import FILE, Record
 from chainboot.trial.slots import SEQUENCE_END, SIZE, SLOT, Decoded, decode, encode, target, tidy
 
@@ -140,7 +140,7 @@ def _follow(volume: Volume, path: str) -> str:
 
 
 def _change(where: str, real: str, change: Callable[[Record], Record], system: System) -> Record:
-    # O_NONBLOCK: a FIFO in place of the file must not hang the machine.
+    # O_NONBLOCK: a device in place of the file must not hang the machine.
     descriptor = system.open(real, os.O_RDWR | os.O_NONBLOCK)
     try:
         status = system.status(descriptor)
@@ -160,6 +160,7 @@ def _change(where: str, real: str, change: Callable[[Record], Record], system: S
             system.truncate(descriptor, SIZE)
         with _undoable(f"{where} was changed"):
             system.sync(descriptor)
+            system.checkpoint(descriptor)  # with data=journal the slot itself is in the journal
         return after
     finally:
         with suppress(OSError):
@@ -202,15 +203,16 @@ def _create(volume: Volume, path: str, change: Callable[[Record], Record], syste
                 rest, at = rest[written:], at + written
             system.sync(descriptor)
             system.rename(_FRESH, name, directory)
-        except BaseException:
+            with _undoable(f"{volume.root}{path} was made"):
+                sync_renamed(system.sync, directory, descriptor)
+                system.checkpoint(directory)
+        except OSError:
             with suppress(OSError):
                 system.remove(_FRESH, directory)
             raise
         finally:
             with suppress(OSError):
                 system.close(descriptor)
-        with _undoable(f"{volume.root}{path} was made"):
-            sync_directory(system.sync, directory)
         return after
     finally:
         with suppress(OSError):

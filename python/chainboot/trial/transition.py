@@ -40,10 +40,17 @@ def start(record: Record, digest: str, tries: int, now: int) -> Record:
     entry = record.find(digest) or EntryRecord(digest, tries_left=tries)
     if entry.good:
         return record
-    spent = replace(
-        entry, tries_left=max(entry.tries_left - 1, 0), tries_done=entry.tries_done + 1, since=known_time(now)
-    )
+    left = max(tries_left(entry, tries) - 1, 0)
+    spent = replace(entry, tries_left=left, tries_done=entry.tries_done + 1, since=known_time(now))
     return replace(_with(record, spent), started=digest, expired=False)
+
+
+def tries_left(entry: EntryRecord, tries: int) -> int:
+    """The tries that are left to an entry that is not good, where new ones have `tries`.
+
+    One that has fresh tries has as many as a new one: whoever gave them need not have known the first stage's setting.
+    """
+    return max(tries, 1) if entry.tries_left and not entry.tries_done else entry.tries_left
 
 
 def settle(record: Record, why: str, now: int) -> Record:
@@ -103,7 +110,10 @@ def clear_request(record: Record) -> Record:
 
 
 def forgive(record: Record, digest: str, tries: int) -> Record:
-    """The record with fresh `tries` (at least one) for an entry that is bad; any other stays as it is."""
+    """The record with fresh `tries` for an entry that is bad; any other stays as it is.
+
+    The number is for who reads the record: what counts is the setting of the first stage (see `tries_left`).
+    """
     entry = record.find(digest)
     if entry is None or not entry.bad:
         return record

@@ -1,0 +1,81 @@
+"""A boot that the running system starts itself (`chainboot boot`, the login shell), counted as in the first stage.
+
+Only where a record is kept: without one there is no first stage that would fall back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chainboot.boot.candidate import Candidate
+from chainboot.boot.cmdline import with_parameters
+from chainboot.boot.host import Host
+from chainboot.boot.plan import WriteRecord
+from chainboot.boot.preflight import objections
+from chainboot.errors import ChainbootError
+from chainboot.settings import Settings
+from chainboot.text import printable
+from chainboot.trial import store
+from chainboot.trial.assessment import verdict
+from chainboot.trial.entry_id import entry_id
+from chainboot.trial.record import Record
+from chainboot.trial.transition import settle, start
+from chainboot.trial.words import words
+
+# What is said of a system that starts another one before it has proved itself.
+LEFT = "another entry was started from it before it had proved itself"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStart:
+    """What the boot adds to the command line and writes. `now` gives seconds since 1970."""
+
+    candidate: Candidate
+    words: str
+    steps: tuple[WriteRecord, ...]
+    remarks: tuple[str, ...]
+    tries: int
+    now: Callable[[], int] = lambda: int(time.time())
+
+    def write(self) -> str:
+        """Write it down, once the entry is loaded; "", or a sentence where that fails: a person wants this boot."""
+        if not self.steps:
+            return ""
+        configuration = self.candidate.configuration
+        try:
+            store.update(configuration.volume.root, store.place(configuration), self._after)
+        except ChainbootError as error:
+            return f"the record of trials was not written: {error.message}"
+        return ""
+
+    def _after(self, record: Record) -> Record:
+        return start(settle(record, LEFT, self.now()), entry_id(self.candidate.entry), self.tries, self.now())
+
+
+def own_start(candidate: Candidate, host: Host, now: Callable[[], int] = lambda: int(time.time())) -> OwnStart | None:
+    """How booting `candidate` with its own command line is counted; None where it is not.
+
+    The settings of the first stage are not known here: its defaults count. No watchdog is armed: it is systemd's.
+    """
+    tries, panic = Settings().tries, Settings().trial_panic
+    configuration = candidate.configuration
+    path = store.place(configuration)
+    record = store.read(configuration.volume, path).record
+    if record is None:
+        return None
+    digest = entry_id(candidate.entry)
+    known = verdict(record, digest, tries)
+    label = printable(candidate.entry.label)
+    plain = OwnStart(candidate, words(digest, known.trial, candidate.cmdline, panic, ""), (), (), tries, now)
+    if objections(candidate, with_parameters(candidate.boot_cmdline, plain.words), host):
+        return None  # a line that is too long: as in the first stage, the words must not keep it from booting
+    if plain._after(record) == record:
+        return plain
+    what = f"{label} is started"
+    if known.trial is not None:
+        what = "try {} of {} of {} is spent".format(*known.trial, label)
+    steps = (WriteRecord(f"{configuration.volume.root}{path}", what),)
+    remarks = (f"{label}: {known.describe()}",) if known.trial is not None else ()
+    return OwnStart(candidate, plain.words, steps, remarks, tries, now)
