@@ -6,7 +6,7 @@ export PYTHONPATH := vm-tests
 ARCH ?= x86_64
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo check image scenarios crash bench audit corpus fuzz clean
+.PHONY: help bootstrap demo check image scenarios soak crash cuts bench audit corpus fuzz clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.* ## /  make \1\t/p' Makefile | expand -t 20
@@ -27,9 +27,16 @@ image: bootstrap ## build the first stage's initrd (ARCH=s390x AUTHORIZED_KEYS=F
 scenarios: bootstrap ## run scenarios in QEMU: all, or NAMES='NAME ...' (ARCH=s390x)
 	@$(PYTHON) -m chainboot_vm.run --arch $(ARCH) $(NAMES)
 
+SEED ?= 7
+soak: bootstrap ## boot one machine 200 times, an IBM Z 50 times, with random acts and failures (SEED=7 BOOTS=N ARCH=s390x)
+	@$(PYTHON) -m chainboot_vm.soak --arch $(ARCH) --seed $(SEED) $(if $(BOOTS),--boots $(BOOTS))
+
 crash: ## cut an install with zipl off after each of its writes, and start the machine (an emulated IBM Z)
 	@tools/bootstrap s390x
 	@$(PYTHON) -m chainboot_vm.power_cuts
+
+cuts: bootstrap ## fail the power at every write of the record of trials and of the default, on ext4 and FAT
+	@$(PYTHON) -m chainboot_vm.record_cuts
 
 bench: ## measure reading beside a plain loop, and the way to the menu beside a bare kexec, on both machines
 	@tools/bootstrap x86_64 s390x

@@ -24,6 +24,7 @@ in
     ./first-stage.nix
     ./login-shell.nix
     ./ssh.nix
+    ./trial.nix
   ];
 
   options.boot.chainboot = {

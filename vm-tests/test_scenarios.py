@@ -17,8 +17,9 @@ from chainboot_vm import power_cuts, run, scenario
 from chainboot_vm.architecture import architecture
 from chainboot_vm.sysroot import fetch
 
-# What would tell first that a change has broken the other machine: a boot by itself, a refusal, and the way over SSH.
-CORE = ("default_entry", "not_a_kernel", "ssh_pick_generation")
+# What would tell first that a change has broken the other machine: a boot by itself, a refusal, the way over SSH, and a
+# trial that ends well and one that does not.
+CORE = ("default_entry", "not_a_kernel", "ssh_pick_generation", "trial_good", "trial_panics")
 
 
 def wanted() -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ def test_the_mark_is_left_beside_the_files(tmp_path: Path, place: str) -> None:
 def test_a_volume_is_made_writable_for_the_mark_and_read_only_again(disk: Path) -> None:
     run = FakeRunner({"blkid": Completed((), 0, "TYPE=ext4\n")})
     assert mark(disk, run=run, mounted=True) is None
-    assert [command[0] for command in run.commands] == ["blkid", "umount", "mount", "sync", "umount", "mount"]
+    assert [command[0] for command in run.commands] == ["blkid", "blkid", "umount", "mount", "sync", "umount", "mount"]
     assert (disk / f"chainboot/first-stage/{ID}/proved").exists()
 
 

@@ -66,6 +66,17 @@ def test_what_discovery_did_not_mount_is_given_as_it_is(tmp_path: Path) -> None:
     assert runner.commands == []
 
 
+def test_under_a_system_that_hibernates_nothing_is_written(tmp_path: Path) -> None:
+    asked = "blkid -c /dev/null -t TYPE=swsuspend -o device"
+    runner = FakeRunner({asked: Completed((), 0, "/dev/vda3\n"), **BLKID})
+    with (
+        pytest.raises(ChainbootError, match="a system hibernates on /dev/vda3"),
+        writable(volume(tmp_path), runner, runtime=str(tmp_path)),
+    ):
+        pass
+    assert steps(runner, tmp_path) == []
+
+
 @pytest.mark.parametrize("kind", ["iso9660", "squashfs", "crypto_LUKS", ""])
 def test_what_cannot_be_written_is_not_touched(tmp_path: Path, kind: str) -> None:
     runner = FakeRunner({"blkid": Completed((), 0, f"TYPE={kind}\n")})

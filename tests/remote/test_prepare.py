@@ -219,7 +219,7 @@ def test_a_host_key_is_made_once_and_kept_on_the_disk(keyless: Machine) -> None:
     assert kept.parent.stat().st_mode & 0o777 == 0o700
     assert os.listdir(kept.parent) == ["host_key"]
     names = [command[0] for command in keyless.commands]
-    assert names == ["dropbearkey", "blkid", "umount", "mount", "sync", "umount", "mount"]
+    assert names == ["dropbearkey", "blkid", "blkid", "umount", "mount", "sync", "umount", "mount"]
     # The next start of the machine: /run is empty, and the disk has the key.
     for path in (keyless.base / "run/ssh").iterdir():
         path.unlink()

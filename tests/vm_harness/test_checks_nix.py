@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from chainboot_vm import scenario
 from chainboot_vm.artifacts import REPOSITORY
+from chainboot_vm.contents import SystemdOverlay
 
 CHECKS = (REPOSITORY / "vm-tests" / "checks.nix").read_text()
 
 INSTALLS = "\nINSTALL = "
+NEEDS_DEBIAN = "systemd_initrd()"
 ONLY_S390X = '\nARCHITECTURES = ("s390x",)\n'
 
 
 def test_the_lines_that_it_looks_for() -> None:
-    for line in (INSTALLS, ONLY_S390X):
+    for line in (INSTALLS, NEEDS_DEBIAN, ONLY_S390X):
         quoted = line.replace('"', '\\"').replace("\n", "\\n")
         assert f'lib.hasInfix "{quoted}" (text name)' in CHECKS
 
@@ -21,6 +23,7 @@ def test_they_tell_what_a_scenario_needs() -> None:
     for name in scenario.names():
         found = scenario.load(name)
         text = (scenario.DIRECTORY / f"{name}.py").read_text()
+        assert (NEEDS_DEBIAN in text) == any(repr(SystemdOverlay()) in repr(disk) for disk in found.disks), name
         assert (INSTALLS in text) == (found.install is not None), name
         assert (ONLY_S390X in text) == (found.architectures == ("s390x",)), name
         assert set(found.architectures) in ({"x86_64", "s390x"}, {"s390x"}), (

@@ -49,12 +49,28 @@ def test_a_machine_has_no_network_unless_it_is_given_one() -> None:
     assert "-nodefaults" in argv()
 
 
+def test_a_watchdog_resets_the_machine() -> None:
+    given = qemu.watchdog(X86)
+    made = qemu.command_line(X86, kernel=Path("k"), initrd=Path("i"), drives=(), hardware=given)
+    assert of("-device", list(made)) == ["i6300esb"]
+    assert of("-action", list(made)) == ["watchdog=reset"]
+    assert qemu.watchdog(architecture("s390x"))[:2] == ("-device", "diag288")
+
+
 def test_writes_are_lost_unless_the_drive_is_kept() -> None:
     found = of("-drive", argv((Drive(Path("a")), Drive(Path("b,c"), kept=True))))
     assert found == [
         "if=none,id=disk0,format=raw,snapshot=on,file=a",
-        "if=none,id=disk1,format=raw,snapshot=off,file=b,,c",
+        "if=none,id=disk1,format=raw,snapshot=off,cache=unsafe,file=b,,c",
     ]
+
+
+def test_hardware_that_few_machines_have() -> None:
+    assert of("-drive", argv((Drive(Path("a"), read_only=True),))) == [
+        "if=none,id=disk0,format=raw,snapshot=on,read-only=on,file=a"
+    ]
+    assert qemu.clock("1970-01-02T00:00:00") == ("-rtc", "base=1970-01-02T00:00:00")
+    assert "mem-path=a,,b," in qemu.panic_store(Path("a,b"))[1]
 
 
 def test_cards() -> None:

@@ -33,6 +33,7 @@ def test_a_file_that_says_the_least() -> None:
     assert (found.name, found.summary, found.run) == ("made_up", "What it shows.", run)
     assert (found.disks, found.consoles, found.networks) == ((), 1, ())
     assert not found.additions.any
+    assert (found.clock, found.panic_store) == ("", False)
 
 
 def test_a_network_brings_keys_for_every_role_and_a_host_key() -> None:
@@ -44,6 +45,11 @@ def test_a_network_brings_keys_for_every_role_and_a_host_key() -> None:
 def test_what_a_scenario_may_choose() -> None:
     found = read(NETWORKS=(Network(),), KEYS=("admin",), HOST_KEY=False, SETTINGS={"ssh_window": 5, "ip": "dhcp"})
     assert found.additions == Additions({"ssh_window": 5, "ip": "dhcp"}, ("admin",), host_key=False)
+
+
+def test_a_machine_has_a_watchdog_only_where_one_is_wanted() -> None:
+    assert not read().watchdog
+    assert read(WATCHDOG=True).watchdog
 
 
 @pytest.mark.parametrize(

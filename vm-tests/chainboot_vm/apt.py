@@ -53,13 +53,24 @@ class Apt:
 
     An empty status makes the closure of dependencies complete whatever the host has installed. The host's sources,
     proxies and keys are used as they are; only where `arch` wants another release, its sources are Debian's own.
+    `packages` are wanted with what they depend on; with `alone` kernel and boot loader are too, without it.
     """
 
     def __init__(
-        self, arch: Architecture, home: Path, lists: Path, runner: Runner, os_release: Path = OS_RELEASE
+        self,
+        arch: Architecture,
+        home: Path,
+        lists: Path,
+        runner: Runner,
+        os_release: Path = OS_RELEASE,
+        *,
+        packages: tuple[str, ...] = PACKAGES,
+        alone: bool = True,
     ) -> None:
         self._run = runner
         self._arch = arch
+        self._packages = packages
+        self._alone = alone
         self.archives = home / "archives"
         self.lists = lists
         self._nothing = home / "nothing"
@@ -110,10 +121,12 @@ class Apt:
     def install_closure(self, *options: str) -> str:
         """`apt-get install` of what is wanted with its dependencies; never without one that only looks or loads."""
         assert "--download-only" in options
-        return self._apt("apt-get", "-qq", "--yes", "--no-install-recommends", *options, "install", *PACKAGES)
+        return self._apt("apt-get", "-qq", "--yes", "--no-install-recommends", *options, "install", *self._packages)
 
     def download_alone(self, directory: Path, *options: str) -> str:
         """`apt-get download`, because the dependencies of a kernel (initramfs-tools, ...) serve to install it."""
+        if not self._alone:
+            return ""
         packages = (self.kernel(), *self._arch.alone)
         return self._apt("env", "-C", str(directory), "apt-get", "-qq", *options, "download", *packages)
 

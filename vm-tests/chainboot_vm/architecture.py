@@ -28,8 +28,9 @@ class Architecture:
     its arguments, `console` the name of the first serial console on the kernel command line and `further_consoles`
     those of others, each given to the machine by the arguments `further_device` (`{}` is the character device behind
     it). `line_console` is the same of a console that knows lines only, with all the parameters that it takes; None
-    where there is no such thing. `disk_device` is a virtio disk on this machine's bus and `network_device` a virtio
-    network card. `release` is the Debian whose packages are wanted; None for this machine's own.
+    where there is no such thing. `disk_device` is a virtio disk on this machine's bus, `network_device` a virtio
+    network card and `watchdog_device` a watchdog that its kernel has a driver for. `release` is the Debian whose
+    packages are wanted; None for this machine's own.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Architecture:
     further_device: tuple[str, ...]
     disk_device: str
     network_device: str
+    watchdog_device: str
     alone: tuple[str, ...] = ()
     line_console: LineConsole | None = None
     release: str | None = None
@@ -61,6 +63,7 @@ ARCHITECTURES = (
         disk_device="virtio-blk-pci",
         # Nobody boots from it, and its boot ROM is a Debian package of its own.
         network_device="virtio-net-pci,romfile=",
+        watchdog_device="i6300esb",
     ),
     Architecture(
         name=S390X.name,
@@ -75,6 +78,7 @@ ARCHITECTURES = (
         line_console=LineConsole("conmode=sclp console=ttyS0", ("-device", "sclplmconsole,chardev={}")),
         disk_device="virtio-blk-ccw",
         network_device="virtio-net-ccw",
+        watchdog_device="diag288",
         # zipl. Perl and what else the package depends on serve its other tools.
         alone=("s390-tools",),
         # The kernel of the next release has no kexec.

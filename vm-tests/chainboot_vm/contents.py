@@ -19,10 +19,21 @@ class PayloadBase:
 
 
 @dataclass(frozen=True, slots=True)
+class SystemBase:
+    """The initrd of a payload that has chainboot: the first stage's image with another /init."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemdOverlay:
+    """What makes Debian's systemd the first process of a `SystemBase`, and the units of chainboot."""
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationMark:
-    """A cpio archive with one file, by which the payload knows its generation."""
+    """A cpio archive by which the payload knows its generation, and what it does by itself: commands of a shell."""
 
     generation: str
+    behaviour: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +77,20 @@ class Directory:
     """An empty directory. Those that hold files need not be named."""
 
 
-Contents = str | bytes | Kernel | PayloadBase | GenerationMark | Joined | Truncated | SysrootFile
+Contents = str | bytes | Kernel | PayloadBase | SystemBase | SystemdOverlay | GenerationMark | Joined | Truncated | SysrootFile
 Node = Contents | Executable | Symlink | Directory
 
 
-def payload_initrd(generation: str) -> Joined:
+def payload_initrd(generation: str, behaviour: str = "") -> Joined:
     """The initrd of one generation. A wrong one would say another generation, or none."""
-    return Joined((PayloadBase(), GenerationMark(generation)))
+    return Joined((PayloadBase(), GenerationMark(generation, behaviour)))
+
+
+def system_initrd(generation: str, behaviour: str = "") -> Joined:
+    """The same of a generation that has chainboot. The base ends in an uncompressed archive, so the mark may follow."""
+    return Joined((SystemBase(), GenerationMark(generation, behaviour)))
+
+
+def systemd_initrd() -> Joined:
+    """The initrd of generations that have systemd too. It says and does what its kernel command line tells."""
+    return Joined((SystemBase(), SystemdOverlay()))

@@ -16,7 +16,7 @@ from typing import assert_never
 
 from chainboot.errors import ChainbootError
 from chainboot.process import Runner, run
-from chainboot_vm import contents, nixos, payload
+from chainboot_vm import contents, first_stage, nixos, payload, systemd_root
 from chainboot_vm.artifacts import BUILD, key_of, key_of_files, once, program
 from chainboot_vm.contents import (
     Contents,
@@ -29,6 +29,8 @@ from chainboot_vm.contents import (
     PayloadBase,
     Symlink,
     SysrootFile,
+    SystemBase,
+    SystemdOverlay,
     Truncated,
 )
 from chainboot_vm.sysroot import Sysroot
@@ -42,7 +44,8 @@ class Disk:
     """A disk with one file system on all of it. `label` is that of the file system, at most 16 bytes.
 
     `files` are paths without a leading slash. A disk that is not `attached` is there to be plugged in later. One that
-    is `kept` has what was written to it when the machine of the same scenario starts again.
+    is `kept` has what was written to it when the machine of the same scenario starts again. One that is `read_only`
+    takes no writes.
     """
 
     label: str
@@ -51,6 +54,7 @@ class Disk:
     size_mib: int = 64
     attached: bool = True
     kept: bool = False
+    read_only: bool = False
 
     @property
     def uuid(self) -> str:
@@ -61,10 +65,24 @@ class Disk:
 def image(disk: Disk, sysroot: Sysroot, *, build: Path = BUILD, runner: Runner = run) -> Path:
     """The image of `disk`, made below `build` unless it is there already. Raises `ChainbootError`."""
     declared = repr((disk.label, disk.fstype, disk.size_mib, sorted(disk.files.items(), key=lambda item: item[0])))
-    sources = key_of_files(*(Path(module.__file__ or "") for module in (contents, nixos, payload)), Path(__file__))
+    modules = (Path(module.__file__ or "") for module in (contents, nixos, payload))
+    sources = key_of_files(*modules, Path(__file__), payload.SYSTEM_INIT)
     key = key_of(declared, sources, sysroot.key)
-    target = build / "disks" / f"{disk.label}-{key[:12]}.img"
-    return once(target, key, lambda fresh: write(disk, fresh, sysroot, runner))
+    name = disk.label
+    if repr(SystemBase()) in declared:
+        initrd = first_stage.initrd(sysroot, payload.IMAGE, runner=runner, say=lambda _: None)
+        key = key_of(key, initrd.read_bytes(), key_of_files(first_stage.LIBRARY))
+        if repr(SystemdOverlay()) in declared:
+            key = key_of(key, systemd_root.overlay(sysroot.architecture, runner=runner).read_bytes())
+        name += f"-{sysroot.architecture.name}"
+    target = build / "disks" / f"{name}-{key[:12]}.img"
+    made = once(target, key, lambda fresh: write(disk, fresh, sysroot, runner))
+    if name != disk.label:
+        # Each change of chainboot makes another one, of a hundred megabytes. Its label is that of one scenario only.
+        for old in target.parent.glob(f"{name}-*.img*"):
+            if not old.name.startswith(target.name):
+                old.unlink(missing_ok=True)
+    return made
 
 
 def copy(made: Path, scenario: str, *, build: Path = BUILD) -> Path:
@@ -114,8 +132,12 @@ def read(what: Contents, sysroot: Sysroot) -> bytes:
             return sysroot.kernel.read_bytes()
         case PayloadBase():
             return payload.base(sysroot)
-        case GenerationMark(generation):
-            return payload.mark(generation)
+        case SystemBase():
+            return payload.system(sysroot, first_stage.initrd(sysroot, payload.IMAGE, say=lambda _: None))
+        case SystemdOverlay():
+            return systemd_root.overlay(sysroot.architecture).read_bytes()
+        case GenerationMark(generation, behaviour):
+            return payload.mark(generation, behaviour)
         case Joined(parts):
             return b"".join(read(part, sysroot) for part in parts)
         case Truncated(of, size):

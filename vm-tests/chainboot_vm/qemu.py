@@ -26,13 +26,15 @@ class Drive:
     """A disk image as QEMU is given it. One that is not attached can be plugged in later with `plug`.
 
     What a guest writes to one that is `kept` is in the image afterwards; every write is also added to the file
-    `recorded`, if there is one, in the order and with the flushes in which the guest makes them (write_log.py).
+    `recorded`, if there is one, in the order and with the flushes in which the guest makes them (write_log.py). A guest
+    can write nothing to one that is `read_only`.
     """
 
     image: Path
     attached: bool = True
     kept: bool = False
     recorded: Path | None = None
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,16 @@ def command_line(
     networks: Sequence[Network] = (),
     memory_mib: int = MEMORY_MIB,
     acceleration: Sequence[str] = ACCELERATION,
+    hardware: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """The argv that boots `kernel` and `initrd` with `append` as kernel command line.
+    """The argv that boots `kernel` and `initrd` with `append` as kernel command line; `hardware` are further arguments.
 
     Without a kernel the machine's own firmware starts what the boot loader has put on the first drive.
     Disk images are opened with snapshot=on unless they are kept: what a guest writes is gone when QEMU ends, so one
     image serves any number of machines. Raises `NotFoundError` when QEMU is not installed.
     """
     argv = [program(arch.qemu), *arch.machine, *acceleration, "-m", str(memory_mib)]
-    argv += ["-nodefaults", "-no-user-config", "-display", "none"]
+    argv += ["-nodefaults", "-no-user-config", "-display", "none", *hardware]
     if kernel is not None:
         argv += ["-kernel", str(kernel), "-initrd", str(initrd), "-append", append]
     for number, drive in enumerate(drives):
@@ -88,13 +91,32 @@ def command_line(
 def _block_device(number: int, drive: Drive) -> list[str]:
     image = str(drive.image).replace(",", ",,")  # qemu(1): a comma in an option's value is doubled
     if drive.recorded is None:
-        return ["-drive", f"if=none,id=disk{number},format=raw,snapshot={_on(not drive.kept)},file={image}"]
+        # What the guest flushes is not flushed here: no test takes the power from this machine.
+        further = ("" if not drive.kept else ",cache=unsafe") + (",read-only=on" if drive.read_only else "")
+        return ["-drive", f"if=none,id=disk{number},format=raw,snapshot={_on(not drive.kept)}{further},file={image}"]
     log = str(drive.recorded).replace(",", ",,")
     return [
         *("-blockdev", f"driver=file,node-name=image{number},filename={image}"),
         *("-blockdev", f"driver=file,node-name=log{number},filename={log}"),
         *("-blockdev", f"driver=blklogwrites,node-name=disk{number},file=image{number},log=log{number}"),
     ]
+
+
+def clock(start: str) -> tuple[str, ...]:
+    """The arguments for a machine whose clock says `start` (ISO 8601, UTC) when it is switched on."""
+    return ("-rtc", f"base={start}")
+
+
+def panic_store(file: Path) -> tuple[str, ...]:
+    """The arguments for the ERST (ACPI) of a PC's firmware, where the kernel leaves what it said when it panicked."""
+    name = str(file).replace(",", ",,")
+    memory = f"memory-backend-file,id=erst,mem-path={name},size=0x10000,share=on"
+    return ("-object", memory, "-device", "acpi-erst,memdev=erst")
+
+
+def watchdog(arch: Architecture) -> tuple[str, ...]:
+    """The arguments for a watchdog, which resets the machine when nothing feeds it."""
+    return ("-device", arch.watchdog_device, "-action", "watchdog=reset")
 
 
 def load_parameter(value: str) -> tuple[str, ...]:

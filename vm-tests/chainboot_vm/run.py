@@ -34,7 +34,10 @@ PARAMETERS = "quiet panic=10"
 JOBS = 2
 
 # Those that take minutes.
-_SLOW = ("ssh_verbs", "ssh_screens", "ssh_countdown", "zipl_story")
+_SLOW = (
+    *("trial_systemd", "ssh_verbs", "ssh_screens", "ssh_countdown", "zipl_story"),
+    *("trial_next", "trial_next_ssh", "trial_confirm", "trial_volume_full"),
+)
 
 _R = TypeVar("_R")
 
@@ -89,6 +92,7 @@ def prepare(found: Scenario, sysroot: Sysroot, *, runner: Runner = run, say: Cal
         append=parameters,
         drives=drives,
         networks=found.networks,
+        hardware=_hardware(found, arch, log),
     )
     devices = qemu.console_devices(arch, found.consoles, line=found.line_console)
     return Ready(found, arch.name, command, log, keys, devices, install)
@@ -101,7 +105,20 @@ def _consoles(found: Scenario, arch: Architecture) -> str:
 
 
 def _drive(found: Scenario, arch: Architecture, disk: Disk, image: Path) -> qemu.Drive:
-    return qemu.Drive(disks.copy(image, f"{found.name}-{arch.name}") if disk.kept else image, disk.attached, disk.kept)
+    own = disks.copy(image, f"{found.name}-{arch.name}") if disk.kept else image
+    return qemu.Drive(own, disk.attached, disk.kept, read_only=disk.read_only)
+
+
+def _hardware(found: Scenario, arch: Architecture, log: Path) -> tuple[str, ...]:
+    """Arguments for what few machines have."""
+    given = qemu.clock(found.clock) if found.clock else ()
+    given += qemu.watchdog(arch) if found.watchdog else ()
+    if found.panic_store and arch.name == "x86_64":
+        file = log.with_suffix(".erst")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        given += qemu.panic_store(file)
+    return given
 
 
 def perform(ready: Ready, say: Callable[[str], None], *, emulator: EmulatorFactory = OwnQemu) -> Outcome:

@@ -37,7 +37,9 @@ class Scenario:
     /etc/chainboot.conf says, nothing; `KEYS`, the roles whose keys the image has, all of them if there is a network;
     `HOST_KEY`, whether the image has a host key, yes if there is a network; `INSTALL`, kernel parameters with which the
     first stage is installed on the first disk, which the machine's firmware then starts by itself; without it QEMU
-    loads kernel and image; `ARCHITECTURES`, the machines it is for, all of them.
+    loads kernel and image; `ARCHITECTURES`, the machines it is for, all of them; `CLOCK`, what its clock says when it
+    is switched on, this machine's time; `PANIC_STORE`, whether a PC's firmware keeps a panic's last words, no;
+    `WATCHDOG`, whether there is one in hardware, no.
     """
 
     name: str
@@ -52,6 +54,9 @@ class Scenario:
     install: str | None = None
     architectures: tuple[str, ...] = EVERY_ARCHITECTURE
     line_console: bool = False
+    clock: str = ""
+    panic_store: bool = False
+    watchdog: bool = False
 
 
 def names() -> tuple[str, ...]:
@@ -103,6 +108,9 @@ def read(name: str, here: Mapping[str, object]) -> Scenario:
         install,
         machines,
         bool(here.get("LINE_CONSOLE", False)),
+        str(here.get("CLOCK", "")),
+        bool(here.get("PANIC_STORE", False)),
+        bool(here.get("WATCHDOG", False)),
     )
 
 

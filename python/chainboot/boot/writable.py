@@ -20,6 +20,7 @@ from chainboot.errors import ChainbootError
 from chainboot.process import Runner
 from chainboot.settings import RUNTIME
 from chainboot.sync import sync_directory
+from chainboot.text import printable
 
 OWN = "chainboot"
 
@@ -60,9 +61,9 @@ def writable(volume: Volume, run: Runner, *, runtime: str = RUNTIME, patience: f
     """The root directory of `volume`, where files can be written until the end of the `with`.
 
     A volume that discovery did not mount is given as it is. Raises `ChainbootError`: when others read for longer than
-    `patience` seconds, or use it otherwise, before anything has changed; when it cannot be written; and at the end,
-    when what was written may not be on the disk. Whatever happens inside, it ends mounted read-only, as far as the
-    kernel lets it.
+    `patience` seconds, or use it otherwise, or a system hibernates on this machine, before anything has changed; when
+    it cannot be written; and at the end, when what was written may not be on the disk. Whatever happens inside, it ends
+    mounted read-only, as far as the kernel lets it.
     """
     if not volume.mounted or volume.device is None:
         yield volume.root
@@ -71,6 +72,7 @@ def writable(volume: Volume, run: Runner, *, runtime: str = RUNTIME, patience: f
     kind = probe(device, run).get("TYPE", "")
     if kind not in FILE_SYSTEMS or kind in _NEVER_WRITABLE:
         raise ChainbootError(f"{volume.name} cannot be written: {kind or 'no file system that is known'} is read-only")
+    _refuse_under_a_sleeper(volume, run)
     with _locked(runtime, fcntl.LOCK_EX, patience):
         try:
             run(["umount", volume.root], check=True, timeout=_PATIENCE)
@@ -92,6 +94,20 @@ def writable(volume: Volume, run: Runner, *, runtime: str = RUNTIME, patience: f
                 _put_back(device, kind, volume, run)
             raise
         _put_back(device, kind, volume, run)
+
+
+def _refuse_under_a_sleeper(volume: Volume, run: Runner) -> None:
+    """A system that hibernates has its file systems mounted: whoever writes to them now damages them when it wakes.
+
+    blkid calls a swap area with such a system in it swsuspend (libblkid/src/superblocks/swap.c).
+    """
+    asked = ["blkid", "-c", "/dev/null", "-t", "TYPE=swsuspend", "-o", "device"]
+    found = [line for line in run(asked, check=False, timeout=_PATIENCE).stdout.split() if line.startswith("/dev/")]
+    if found:
+        raise ChainbootError(
+            f"{volume.name} is not written now: a system hibernates on {', '.join(map(printable, found))}",
+            hint="boot it, so that it wakes up; or destroy what it had open with mkswap",
+        )
 
 
 def _make_writable(device: str, kind: str, volume: Volume, run: Runner) -> None:

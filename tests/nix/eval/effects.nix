@@ -66,6 +66,7 @@ let
     extlinux
     {
       boot.chainboot.enable = true;
+      boot.chainboot.trial.enable = false;
       boot.initrd.systemd.enable = true;
     }
   ];
@@ -87,6 +88,7 @@ let
         )
       )
     );
+  unit = system: name: system.config.systemd.units.${name}.text;
   times = part: text: lib.length (lib.splitString part text) - 1;
 
   shown = import document {
@@ -260,6 +262,83 @@ in
   (is "kexec is there" (lib.any (
     package: lib.getName package == "kexec-tools"
   ) everything.config.environment.systemPackages) true)
+
+  (has "a trial has its deadline, and says what was missing"
+    (unit everything "chainboot-deadline.timer" + unit everything "chainboot-deadline.service")
+    [
+      "OnBootSec=\nOnBootSec=300s\n"
+      "ExecStart=\nExecStart=/nix/store/"
+      "/bin/chainboot expire --why 'nobody confirmed it' --reboot\n"
+    ]
+  )
+
+  (has "whose login counts" (unit everything "chainboot-login.service") [
+    "/bin/chainboot confirm --by-login --besides operator\n"
+  ])
+
+  (is "what is started, and what has to be well" {
+    bless = everything.config.systemd.units."chainboot-bless.service".wantedBy;
+    timer = everything.config.systemd.units."chainboot-deadline.timer".wantedBy;
+    path = everything.config.systemd.units."chainboot-login.path".wantedBy;
+    checks = lib.filter (
+      name: everything.config.systemd.units.${name}.requiredBy == [ "boot-complete.target" ]
+    ) (lib.attrNames everything.config.systemd.units);
+    target = everything.config.systemd.units ? "boot-complete.target";
+  } {
+    bless = [ "multi-user.target" ];
+    timer = [ "sysinit.target" ];
+    path = [ "paths.target" ];
+    checks = [
+      "chainboot-check-name@a-b.example.org.service"
+      "chainboot-check-name@example.org.service"
+      "chainboot-check-route.service"
+      "chainboot-check-sshd.service"
+    ];
+    target = true;
+  })
+
+  (has "what a person has to confirm is not blessed by itself" (unit everything "chainboot-bless.service")
+    [ "ConditionKernelCommandLine=!chainboot.trial\n" ]
+  )
+
+  (is "without a person" {
+    deadline = mirrored.config.boot.chainboot.trial.deadline;
+    blesses = lib.hasInfix "ConditionKernelCommandLine" (unit mirrored "chainboot-bless.service");
+    login = mirrored.config.systemd.units ? "chainboot-login.path";
+    tries = mirrored.config.boot.chainboot.settings ? tries;
+    inherit (mirrored.config.boot.chainboot.settings) trial_append;
+  } {
+    deadline = 600;
+    blesses = false;
+    login = false;
+    tries = false;
+    trial_append = "boot.panic_on_fail";
+  })
+
+  (is "turned off, nothing is counted and nothing runs" {
+    inherit (ibmZ.config.boot.chainboot.settings) tries;
+    units = lib.filter (lib.hasPrefix "chainboot-") (lib.attrNames ibmZ.config.systemd.units);
+  } {
+    tries = 0;
+    units = [ ];
+  })
+
+  (is "a watchdog is fed" everything.config.systemd.watchdog.runtimeTime "30s")
+
+  (has "the units are those of any systemd"
+    (builtins.readFile (
+      lib.head (
+        lib.filter (lib.hasSuffix "-chainboot-units.drv") (
+          lib.concatMap (package: lib.attrNames (builtins.getContext "${package}")) everything.config.systemd.packages
+        )
+      )
+    ))
+    [
+      "s|/usr/bin/chainboot|/nix/store/"
+      "/bin/chainboot|"
+      "s|/usr/lib/chainboot/|/nix/store/"
+    ]
+  )
 
   (is "a panic on IBM Z brings the first stage back"
     {

@@ -76,5 +76,22 @@ in
       enable = true;
       onProblem = "fail";
     };
+    trial = {
+      enable = true;
+      confirm = "login";
+      deadline = 300;
+      checks = {
+        defaultRoute.enable = true;
+        sshd.enable = true;
+        resolve = [
+          "example.org"
+          "a-b.example.org"
+        ];
+      };
+      watchdog = {
+        enable = true;
+        seconds = 30;
+      };
+    };
   };
 }

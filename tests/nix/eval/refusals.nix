@@ -394,4 +394,21 @@ in
         command="chainboot login --role view" port-forwarding ${key "blank"}''
     ]
   )
+
+  (case "a check of an SSH server, and a login over SSH, without one"
+    [
+      {
+        boot.chainboot.trial.checks.sshd.enable = true;
+        boot.chainboot.trial.confirm = "login";
+      }
+    ]
+    [
+      ''
+        boot.chainboot.trial.checks.sshd waits for an SSH server, and there is none: no generation would be blessed.
+        Set services.openssh.enable = true;''
+      ''
+        boot.chainboot.trial.confirm = "login" waits for a login over SSH, and there is no SSH server.
+        Set services.openssh.enable = true; or confirm = "manual";''
+    ]
+  )
 ]
