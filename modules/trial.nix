@@ -129,8 +129,9 @@ in
         boot.chainboot.settings.tries = lib.mkDefault 0;
       })
 
-      (lib.mkIf (trial.enable && !config.boot.initrd.systemd.enable) {
-        # NixOS's own initrd asks at the console what to do where it cannot go on; with this it panics, which restarts.
+      (lib.mkIf trial.enable {
+        # NixOS's initrds ask at the console what to do where they cannot go on; with this they panic, which restarts:
+        # the script by itself, the one with systemd by its panic-on-fail.service, wanted by emergency.target.
         boot.chainboot.settings.trial_append = lib.mkDefault "boot.panic_on_fail";
       })
 

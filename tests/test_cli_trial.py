@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +23,7 @@ from chainboot.errors import ChainbootError, NotFoundError, RefusedError
 from chainboot.process import Completed
 from chainboot.trial import store, transition
 from chainboot.trial.entry_id import entry_id
-from chainboot.trial.record import EntryRecord, Record
+from chainboot.trial.record import EntryRecord, Record, Request
 from chainboot.trial_verbs import VERBS, Here, after_set_default
 
 NOT_COUNTED = "this boot is not counted: no first stage that keeps a record has started it as an entry of its own"
@@ -59,6 +63,17 @@ class System:
 
     def good(self, *names: str) -> None:
         self.write(Record(entries=tuple(EntryRecord(self.digest(name), good=True, boots=3) for name in names)))
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Somebody else has the lock of the record, longer than anybody waits."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @pytest.fixture
@@ -121,6 +136,14 @@ def test_a_login_over_ssh_confirms(system: System) -> None:
     assert system.record() is not None
 
 
+def test_a_blessing_that_may_not_last_still_stops_what_would_end_this_boot(system: System) -> None:
+    system.runs("nixos-5-default", "chainboot.trial=1/2", "chainboot.watchdog=i6300esb:600")
+    system.good("nixos-5-default")
+    with hold(system.root / "boot/chainboot/trials"), pytest.raises(RefusedError):
+        system("bless")
+    assert any("chainboot-deadline.timer" in command for command in system.runner.commands)
+
+
 # expire
 
 
@@ -172,6 +195,7 @@ def test_without_its_configuration_the_machine_restarts_all_the_same(system: Sys
 
 
 def test_next_asks_for_an_entry_until_the_default_changes(system: System) -> None:
+    system.good("nixos-5-default")
     code, out, said = system("next", "nixos-4-default")
     assert (code, out) == (0, "")
     assert said == "chainboot: nixos-4-default boots from now on, until the default of the configuration changes\n"
@@ -208,7 +232,7 @@ def test_next_gives_a_bad_entry_fresh_tries(system: System) -> None:
     system("next", "nixos-5-default")
     record = system.record()
     assert record is not None
-    assert record.entries[0] == EntryRecord(five, tries_left=3)
+    assert record.entries[0] == EntryRecord(five, tries_left=2)
 
 
 @pytest.mark.parametrize("words", [(), ("4", "--clear"), ("--clear", "--once"), ("--once",)])
@@ -227,7 +251,50 @@ def test_next_takes_what_is_there_and_can_boot(system: System) -> None:
     assert system.record() is None
 
 
+def test_the_first_wish_proves_the_running_entry_too(system: System) -> None:
+    system.runs("nixos-5-default", "chainboot.trial=1/2", "chainboot.watchdog=i6300esb:600")
+    code, _, said = system("next", "nixos-4-default", "--once")
+    assert (code, said.splitlines()[0]) == (0, "chainboot: nixos-default = nixos-5-default is good (1 boot)")
+    record = system.record()
+    assert record is not None
+    assert record.request is not None
+    known = record.find(system.digest("nixos-default"))
+    assert known is not None
+    assert known.good, "what runs here may have nothing that blesses it, and trials begin with the record"
+    assert any("chainboot-deadline.timer" in command for command in system.runner.commands)
+    (system.root / "boot/chainboot/trials").unlink()
+    system("next", "nixos-4-default", "--once")
+    record = system.record()
+    assert record is not None
+    assert record.find(system.digest("nixos-default")) == known, "also where it was blessed in this boot before"
+
+
+def test_where_nothing_is_counted_no_wish_turns_trials_on(system: System) -> None:
+    system.runs(None)
+    for words in (("next", "4", "--once"), ("next", "4")):
+        with pytest.raises(RefusedError, match="there is no record of trials, and this boot is not counted") as raised:
+            system(*words)
+        assert raised.value.hint is not None
+        assert "`chainboot bless`" in raised.value.hint
+    assert system.record() is None
+
+
+def test_what_was_asked_for_in_another_configuration_is_withdrawn_too(system: System) -> None:
+    other = system.root / "extlinux"
+    other.mkdir()
+    (other / "extlinux.conf").write_text("DEFAULT b\n" + label("b", "B", "n=9"))
+    system.good("nixos-5-default")
+    b = system.digest("b")
+    record = Record(entries=(EntryRecord(b, good=True),), request=Request(b, once=False, instead_of=b))
+    store.update(str(system.root), "/chainboot/trials", lambda _: record, create=True)
+    assert system("next", "--clear")[2] == "chainboot: nothing is asked for any more: the default boots\n"
+    cleared = store.read(Volume(str(system.root), "the disk"), "/chainboot/trials").record
+    assert cleared is not None
+    assert cleared.request is None
+
+
 def test_who_was_not_counted_is_told_that_it_may_be_for_nothing(system: System) -> None:
+    system.good("nixos-5-default")
     system.runs(None)
     note = f"chainboot: note: {NOT_COUNTED}; one that keeps no record will not do what was asked for\n"
     assert system("next", "nixos-4-default")[2].startswith(note)
@@ -277,12 +344,25 @@ def test_a_default_is_set_also_where_the_record_cannot_be_written(system: System
     data = os_path.read_bytes()
     os_path.write_bytes(data.replace(b"chainboot-trials 1 ", b"chainboot-trials 9 "))
     among = candidates(configurations(root=str(system.root)))
-    after_set_default(among[2], system.here.cmdline)
+    after_set_default(among[2])
     assert "chainboot-trials 9 " in os_path.read_text()
 
 
+def test_a_default_that_changes_nothing_in_the_record_is_not_written(
+    system: System, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system.good("nixos-4-default")
+    place = system.root / "boot/chainboot/trials"
+    before = place.stat().st_mtime_ns
+    data = place.read_bytes()
+    with hold(place):  # as where somebody may not write
+        after_set_default(candidates(configurations(root=str(system.root)))[2])
+    assert (place.read_bytes(), place.stat().st_mtime_ns) == (data, before)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_default_makes_no_record(system: System) -> None:
-    after_set_default(candidates(configurations(root=str(system.root)))[2], system.here.cmdline)
+    after_set_default(candidates(configurations(root=str(system.root)))[2])
     assert system.record() is None
 
 
@@ -314,6 +394,26 @@ def test_status_says_what_was_booted_and_how_long_is_left(system: System) -> Non
     assert "trial 1 of 2; it has proved itself\n" in system("status")[1]
 
 
+def test_status_without_a_configuration_says_what_is_known(system: System) -> None:
+    system.runs("nixos-5-default", "chainboot.trial=1/2", "chainboot.watchdog=i6300esb:600")
+    system.runner.answers = {SHOWN: Completed((), 0, "ActiveState=active\nNextElapseUSecMonotonic=9y\n")}
+    (system.root / "boot/extlinux/extlinux.conf").unlink()
+    text = system("status")[1]
+    assert ", trial 1 of 2; it has not proved itself yet, " in text
+    assert "watchdog  i6300esb, armed by the first stage for 600 seconds\n" in text
+    assert "problem   no extlinux configuration was found in " in text
+    assert "`systemctl stop chainboot-deadline.timer` lets this system run on\n" in text
+    told = json.loads(system("status", "--json")[1])["trial"]
+    assert told["seconds_left"] > 1_000_000
+    assert (told["record"], told["next"], told["entries"], told["state"]) == (None, None, [], "waits")
+    with pytest.raises(NotFoundError) as raised:
+        system("confirm")
+    assert raised.value.hint == "`systemctl stop chainboot-deadline.timer` lets this system run on"
+    system.runs(None)
+    with pytest.raises(NotFoundError):
+        system("status")
+
+
 def test_status_where_nothing_is_counted(system: System) -> None:
     system.runs(None)
     told = json.loads(system("status", "--json")[1])["trial"]
@@ -327,7 +427,7 @@ def test_status_where_nothing_is_counted(system: System) -> None:
 
 def test_status_of_a_boot_that_was_given_up_and_of_a_good_one(system: System) -> None:
     system("expire")
-    assert "given up, and the machine restarts\n" in system("status")[1]
+    assert "; given up: it is not blessed any more\n" in system("status")[1]
     system.runs("nixos-4-default")
     (Path(system.here.runtime) / "expired").unlink()
     system.good("nixos-4-default")
@@ -352,6 +452,20 @@ def test_every_field_is_documented(system: System) -> None:
     trial = json.loads(system("status", "--json")[1])["trial"]
     shown = {*trial, *trial["watchdog"], *trial["next"], *trial["entries"][0]}
     assert not {name for name in shown if f"`{name}`" not in section}
+
+
+def test_the_list_says_how_entries_stand(system: System) -> None:
+    for wanted in (None, {"nixos-4-default": "good"}):
+        with pytest.raises(SystemExit):
+            main(["list", "--root", str(system.root), "--json"])
+        entries = json.loads(system.capture.readouterr().out)["entries"]
+        stand = {each["label"]: each["trials"]["standing"] for each in entries if each["trials"]}
+        assert {name: known for name, known in stand.items() if known == "good"} == (wanted or {})
+        assert len(stand) == (4 if wanted else 0)
+        system.good("nixos-4-default")
+    with pytest.raises(SystemExit):
+        main(["list", "--root", str(system.root)])
+    assert "  [good (3 boots)]" in system.capture.readouterr().out
 
 
 # the command itself

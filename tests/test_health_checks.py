@@ -17,6 +17,10 @@ class Place:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.program("sleep", "")  # nobody waits here, and each second is written down
+        # The time that /proc/uptime says: a second for each sleep, and what a program wrote down as `took`.
+        took = f"grep -c '^sleep ' {root}/calls; sed -n 's/^took //p' {root}/calls"
+        add = "sum=5; while read -r each; do sum=$((sum + each)); done; echo $sum"
+        self.program("cut", f"{{ {took}; }} | {{ {add}; }}")
 
     def program(self, name: str, body: str) -> None:
         path = self.root / name
@@ -128,3 +132,25 @@ def test_what_makes_no_sense_is_said_at_once(place: Place, check: str, arguments
     code, _, said = place.run(check, *arguments)
     assert (code, said.startswith(f"{check}: ")) == (2, True)
     assert place.calls("sleep") == []
+
+
+def test_programs_that_take_long_count_as_waiting(place: Place) -> None:
+    place.program("getent", f'echo "took 10" >>{place.root}/calls; exit 2')
+    assert place.run("check-name", "example.org", "30")[0] == 1
+    assert len(place.calls("getent")) == 3
+    routes(place, ROUTE)
+    (place.root / "calls").unlink()
+    place.program("ping", f'echo "took 3" >>{place.root}/calls; exit 1')
+    assert place.run("check-route", "10")[0] == 1
+    assert len(place.calls("ping")) == 3
+    (place.root / "calls").unlink()
+    place.program("ssh-keyscan", f'echo "took 4" >>{place.root}/calls; exit 1')
+    assert place.run("check-sshd", "22", "16")[0] == 1
+    assert len(place.calls("ssh-keyscan")) == 4
+
+
+def test_a_route_with_several_next_hops(place: Place) -> None:
+    hops = "\\tnexthop via 192.0.2.1 dev eth0 weight 1\\n\\tnexthop via 192.0.2.2 dev eth1 weight 1\\n"
+    routes(place, f"default proto static metric 100\\n{hops}")
+    place.program("ping", "case $* in *eth1*) exit 0 ;; esac; exit 1")
+    assert place.run("check-route", "0")[:2] == (0, "check-route: the router 192.0.2.2 on eth1 answers\n")

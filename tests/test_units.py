@@ -57,6 +57,13 @@ def test_the_program_and_the_units_mean_the_same() -> None:
         assert unit(name)["Unit"]["ConditionPathExists"] == f"!{RUNTIME}/{State.BLESSED.value}"
 
 
+def test_a_blessing_that_fails_is_tried_again_until_the_boot_is_given_up() -> None:
+    bless = unit("chainboot-bless.service")
+    assert (bless["Service"]["Restart"], bless["Service"]["RestartSec"]) == ("on-failure", "15")
+    assert bless["Unit"]["StartLimitIntervalSec"] == "0"
+    assert bless["Unit"]["ConditionPathExists"] == f"!{RUNTIME}/{State.EXPIRED.value}"
+
+
 def test_the_deadline_holds_whatever_else_hangs_and_whatever_fails() -> None:
     assert unit("chainboot-deadline.timer")["Unit"]["DefaultDependencies"] == "no"
     service = unit("chainboot-deadline.service")

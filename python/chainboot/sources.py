@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chainboot.streams import talk
@@ -15,15 +15,22 @@ if TYPE_CHECKING:
     from chainboot.boot.volume import Configuration
 
 
-def find(options: argparse.Namespace) -> tuple[tuple[Configuration, ...], tuple[Candidate, ...]]:
-    """The configurations that the options name, and their entries. Raises `NotFoundError` where there is none."""
+def find(
+    options: argparse.Namespace, hear: Callable[[str], None] = lambda _problem: None
+) -> tuple[tuple[Configuration, ...], tuple[Candidate, ...]]:
+    """The configurations that the options name, and their entries. Raises `NotFoundError` where there is none.
+
+    `hear` is told too what is wrong with a source that was left out.
+    """
     from chainboot.boot.candidate import candidates
     from chainboot.boot.source import configurations
     from chainboot.boot.sysappend import read_system
 
-    found = configurations(
-        path=getattr(options, "path", None), root=options.root, config=options.config, complain=complain
-    )
+    def tell(problem: str) -> None:
+        complain(problem)
+        hear(problem)
+
+    found = configurations(path=getattr(options, "path", None), root=options.root, config=options.config, complain=tell)
     return found, candidates(found, read_system())
 
 

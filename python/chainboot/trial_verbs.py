@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
     from chainboot.boot.candidate import Candidate
+    from chainboot.boot.volume import Configuration
     from chainboot.process import Runner
     from chainboot.trial.proof import Home
     from chainboot.trial.record import Record
@@ -64,8 +65,8 @@ def confirm(options: argparse.Namespace, here: Here) -> int:
 
 
 def _prove(options: argparse.Namespace, here: Here, *, required: bool) -> int:
-    from chainboot.trial import deadline, watchdog
-    from chainboot.trial.proof import NOT_COUNTED, Life, find_home
+    from chainboot.trial.deadline import STAY
+    from chainboot.trial.proof import NOT_COUNTED, Life, State, find_home
 
     booted = here.booted()
     if booted is None:
@@ -73,14 +74,42 @@ def _prove(options: argparse.Namespace, here: Here, *, required: bool) -> int:
             raise RefusedError(f"there is nothing to confirm: {NOT_COUNTED}")
         talk(f"chainboot: nothing was done: {NOT_COUNTED}")
         return EXIT_OK
-    found, among = find(options)
-    said = Life(booted, here.runtime).bless(find_home(found, among, booted.digest))
-    deadline.stop(here.run)
-    if booted.watchdog is not None:
-        said = (*said, watchdog.release(here.run, booted.watchdog))
+    left_out: list[str] = []
+    try:
+        found, among = find(options, left_out.append)
+    except NotFoundError as error:
+        hint = STAY if booted.trial else error.hint
+        raise NotFoundError(f"nothing was written: {error.message}", hint=hint) from error
+    home, life = find_home(found, among, booted.digest, whole=not left_out), Life(booted, here.runtime)
+    said: tuple[str | None, ...] = ()
+    try:
+        said = life.bless(home)
+    except ChainbootError:
+        if not _is_good(home, booted.digest) or life.state is State.EXPIRED:
+            raise
+        # The record may not last, but the deadline finds it good, and the watchdog must not reset what it guards.
+        _release(here, booted)
+        raise
+    said = (*said, *_release(here, booted))
     for sentence in filter(None, said):
         talk(f"chainboot: {printable(sentence)}")
     return EXIT_OK
+
+
+def _release(here: Here, booted: Booted) -> tuple[str | None, ...]:
+    """Nothing ends this boot any more; what is to be said of it."""
+    from chainboot.trial import deadline, watchdog
+
+    deadline.stop(here.run)
+    return () if booted.watchdog is None else (watchdog.release(here.run, booted.watchdog),)
+
+
+def _is_good(home: Home, digest: str) -> bool:
+    from chainboot.trial import store
+
+    record = store.read(home.configuration.volume, home.path).record
+    known = record.find(digest) if record is not None else None
+    return known is not None and known.good
 
 
 def expire(options: argparse.Namespace, here: Here) -> int:
@@ -114,21 +143,23 @@ def ask_next(options: argparse.Namespace, here: Here) -> int:
     """`chainboot next`."""
     from chainboot.boot.candidate import choose
     from chainboot.trial import transition
-    from chainboot.trial.proof import home_of, read_booted, tries_of
+    from chainboot.trial.proof import home_of
 
     if options.clear == (options.entry is not None) or (options.clear and options.once):
         raise ChainbootError("`next` takes an ENTRY, with or without --once, or --clear", hint="chainboot next --help")
     found, among = find(options)
     if options.clear:
-        home = home_of(found[0], among)
-        before = _reading(home)
-        if before is None or before.request is None:
+        # Each configuration may have a record of its own.
+        homes = {(home.root, home.path): home for home in (home_of(each, among) for each in found)}
+        asked = [home for home in homes.values() if (before := _reading(home)) is not None and before.request]
+        if not asked:
             return _said(options, "nothing was asked for; nothing was written", None, once=False)
-        _update(home, transition.clear_request, create=False)
+        for home in asked:
+            _update(home, transition.clear_request)
         return _said(options, "nothing is asked for any more: the default boots", None, once=False)
     candidate = choose(among, options.entry)
     home = home_of(candidate.configuration, among)
-    return _ask(options, here, home, candidate, once=options.once, tries=tries_of(read_booted(here.cmdline)))
+    return _ask(options, here, home, candidate, once=options.once)
 
 
 def rollback(options: argparse.Namespace, here: Here) -> int:
@@ -136,7 +167,7 @@ def rollback(options: argparse.Namespace, here: Here) -> int:
     from chainboot.session.trials import plausible
     from chainboot.trial.assessment import newest_good
     from chainboot.trial.entry_id import entry_id
-    from chainboot.trial.proof import find_home, home_of, read_booted, tries_of
+    from chainboot.trial.proof import find_home, home_of, read_booted
 
     found, among = find(options)
     booted = read_booted(here.cmdline)
@@ -152,13 +183,14 @@ def rollback(options: argparse.Namespace, here: Here) -> int:
         raise NotFoundError(
             "there is no other entry that is known to be good", hint="`chainboot next ENTRY` takes any entry"
         )
-    return _ask(options, here, home, candidate, once=False, tries=tries_of(booted))
+    return _ask(options, here, home, candidate, once=False)
 
 
-def _ask(options: argparse.Namespace, here: Here, home: Home, candidate: Candidate, *, once: bool, tries: int) -> int:
-    from chainboot.trial import transition
+def _ask(options: argparse.Namespace, here: Here, home: Home, candidate: Candidate, *, once: bool) -> int:
+    from chainboot.settings import Settings
+    from chainboot.trial import store, transition
     from chainboot.trial.entry_id import entry_id
-    from chainboot.trial.proof import NOT_COUNTED, read_booted
+    from chainboot.trial.proof import NOT_COUNTED, Life, read_booted
     from chainboot.trial.record import Request
 
     label = candidate.entry.label
@@ -167,8 +199,26 @@ def _ask(options: argparse.Namespace, here: Here, home: Home, candidate: Candida
     default = home.own_default
     instead_of = entry_id(default.entry) if default is not None and not once else ""
     request = Request(entry_id(candidate.entry), once, instead_of, _who(options), int(time.time()))
-    _update(home, lambda record: transition.ask(record, request, tries), create=True)
-    if read_booted(here.cmdline) is None:
+
+    def change(record: Record) -> Record:
+        return transition.ask(record, request, Settings().tries)
+
+    booted = read_booted(here.cmdline)
+    if not store.read(home.configuration.volume, home.path).missing:
+        _update(home, change)
+    elif booted is None or not home.named(booted.digest):
+        why = NOT_COUNTED if booted is None else "the running entry is none of those that it would be for"
+        raise RefusedError(
+            f"nothing was asked for: there is no record of trials, and {why}",
+            hint="`chainboot bless`, in a system that such a first stage has booted, makes the record",
+        )
+    else:
+        # With the record trials begin. Whoever asks is here, and proves as much as a blessing by hand: without a good
+        # entry each of them would be on trial, this one too, and nothing might be there to bless it.
+        said = Life(booted, here.runtime).bless(home, change, again=True)
+        for sentence in filter(None, (*said, *_release(here, booted))):
+            talk(f"chainboot: {printable(sentence)}")
+    if booted is None:
         talk(f"chainboot: note: {NOT_COUNTED}; one that keeps no record will not do what was asked for")
     how = "boots next, once" if once else "boots from now on, until the default of the configuration changes"
     return _said(options, f"{label} {how}", candidate, once=once)
@@ -184,14 +234,22 @@ def status(options: argparse.Namespace, here: Here) -> int:
     from chainboot.session.visitor import read_account, read_person
 
     booted = here.booted()
-    found, among = find(options)
+    missing = ""
+    found: tuple[Configuration, ...] = ()
+    among: tuple[Candidate, ...] = ()
+    try:
+        found, among = find(options)
+    except NotFoundError as error:
+        if booted is None:
+            raise
+        missing = error.message  # what this boot is and how long is left is known all the same
     host = read_host()
     told = running.Running(
         read_person(read_account(os.environ), Role.ADMIN, os.environ),
         among,
         *running.read_running(here.cmdline),
         (*host_objections(host), *host_remarks(host)),
-        read_status(Look(booted, here.run, here.runtime), found, among),
+        read_status(Look(booted, here.run, here.runtime), found, among, missing),
     )
     if options.json:
         print_json(running.running_json(told))
@@ -200,21 +258,26 @@ def status(options: argparse.Namespace, here: Here) -> int:
     return EXIT_OK
 
 
-def after_set_default(candidate: Candidate, cmdline: str = "/proc/cmdline") -> None:
+def after_set_default(candidate: Candidate) -> None:
     """What `set-default` means for the record: what was asked for is over, and a bad entry gets fresh tries.
 
     Nothing is done where there is no record; one that cannot be written is a sentence, for the default is set.
     """
+    from chainboot.settings import Settings
     from chainboot.trial import transition
     from chainboot.trial.entry_id import entry_id
-    from chainboot.trial.proof import home_of, read_booted, tries_of
+    from chainboot.trial.proof import home_of
 
-    home = home_of(candidate.configuration, (candidate,))
-    if _reading(home) is None:
+    home, digest = home_of(candidate.configuration, (candidate,)), entry_id(candidate.entry)
+
+    def change(record: Record) -> Record:
+        return transition.forgive(transition.clear_request(record), digest, Settings().tries)
+
+    before = _reading(home)
+    if before is None or change(before) == before:
         return
-    tries, digest = tries_of(read_booted(cmdline)), entry_id(candidate.entry)
     try:
-        _update(home, lambda record: transition.forgive(transition.clear_request(record), digest, tries), create=False)
+        _update(home, change)
     except ChainbootError as error:
         talk(f"chainboot: note: {printable(error.message)}; what was asked for before still counts")
 
@@ -236,10 +299,10 @@ def _reading(home: Home) -> Record | None:
     return reading.record
 
 
-def _update(home: Home, change: Callable[[Record], Record], *, create: bool) -> None:
+def _update(home: Home, change: Callable[[Record], Record]) -> None:
     from chainboot.trial import store
 
-    store.update(home.root, home.path, change, create=create)
+    store.update(home.root, home.path, change)
 
 
 def _who(options: argparse.Namespace) -> str:

@@ -52,15 +52,17 @@ def look_for_wing(verb: str) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     from chainboot.listing import list_json, list_text
+    from chainboot.session.trial_status import read_standing
 
     found, among = find(options)
+    standing = read_standing(found, among)
     if options.json:
-        print_json(list_json(found, among))
+        print_json(list_json(found, among, standing=standing))
         return EXIT_OK
     report(found)
     if not among:
         talk(f"chainboot: {', '.join(configuration.path for configuration in found)} has no boot entry")
-    print(list_text(among), end="")
+    print(list_text(among, standing), end="")
     return EXIT_OK
 
 
@@ -109,7 +111,7 @@ def _boot(options: argparse.Namespace) -> int:
     if os.path.exists(FIRST_STAGE) and not options.dry_run:
         # It would jump from under everybody's sessions, and from under whoever repairs a disk.
         raise RefusedError("what a directory holds is not booted here", hint="`chainboot boot ENTRY` boots an entry")
-    candidate, host, plan, counted = _decide(options)
+    candidate, host, plan, start = _decide(options)
     against = objections(candidate, plan.cmdline, host)
     unable = host_objections(host)
     refusal = against if options.dry_run else against + unable
@@ -127,15 +129,19 @@ def _boot(options: argparse.Namespace) -> int:
     with take_turn(person.name) as turn:
         if host.systemd and is_stopping(run):
             raise RefusedError(f"{candidate.entry.label} was not booted: {STOPPING}")
-        turn.boot(plan, run, talk, is_loaded, lambda: _count(counted))
+        try:
+            turn.boot(plan, run, talk, is_loaded, lambda: _tell(start.write() if start is not None else ""))
+        except BaseException:
+            _tell(start.undo() if start is not None else "")
+            raise
         if host.systemd:
             with unshaken():
-                turn.hand_over(run)
+                if not turn.hand_over(run) and start is not None:
+                    _tell(start.undo())
     return EXIT_OK
 
 
-def _count(counted: OwnStart | None) -> None:
-    problem = counted.write() if counted is not None else ""
+def _tell(problem: str) -> None:
     if problem:
         talk(f"chainboot: {printable(problem)}")
 
@@ -153,17 +159,17 @@ def _decide(options: argparse.Namespace) -> tuple[Candidate, Host, BootPlan, Own
     base = candidate.cmdline if options.cmdline is None else str(options.cmdline)
     cmdline = join(base, *options.append)
     own = cmdline == candidate.cmdline and options.root is None and options.config is None
-    counted = own_start(candidate, host) if own else None
+    start = own_start(candidate, host) if own else None
     plan = make_plan(
         candidate,
         cmdline=cmdline,
         machine=host.machine,
         systemd=host.systemd,
-        words=counted.words if counted is not None else "",
-        record=counted.steps if counted is not None else (),
-        remarks=counted.remarks if counted is not None else (),
+        words=start.words if start is not None else "",
+        record=start.steps if start is not None else (),
+        remarks=start.remarks if start is not None else (),
     )
-    return candidate, host, plan, counted
+    return candidate, host, plan, start
 
 
 def _check(options: argparse.Namespace) -> int:

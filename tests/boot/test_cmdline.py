@@ -40,6 +40,10 @@ def test_values_come_in_order_and_end_at_init_s_own_words() -> None:
         ("a --b c--", "a --b c-- x=1"),
         ('a="b -- c" -- d', 'a="b -- c" x=1 -- d'),
         ("a\t--\tb", "a x=1 --\tb"),
+        ('init=/x dyndbg="file a  +p', 'init=/x x=1 dyndbg="file a  +p'),
+        ('"', 'x=1 "'),
+        ('a="b" c" -- d', 'a="b" x=1 c" -- d'),
+        ('a -- b="c', 'a x=1 -- b="c'),
     ],
 )
 def test_parameters_are_put_before_the_words_of_init(text: str, longer: str) -> None:

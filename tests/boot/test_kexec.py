@@ -25,6 +25,19 @@ def test_steps_run_in_the_order_of_the_plan() -> None:
     assert runner.commands == [LOAD, ("umount", "/a"), ("umount", "/b"), ("kexec", "-e")]
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(5, "x"), RefusedError("no")], ids=["key", "os", "ours"])
+def test_where_the_record_fails_nothing_stays_loaded(error: BaseException) -> None:
+    """The next `reboot` would be a jump into it, past the first stage and its record."""
+
+    def record() -> None:
+        raise error
+
+    runner = FakeRunner()
+    with pytest.raises(type(error)):
+        perform(PLAN, runner, print, record)
+    assert runner.commands == [LOAD, ("kexec", "-u")]
+
+
 def test_a_failed_load_touches_nothing_and_leaves_nothing_loaded() -> None:
     runner = FakeRunner({"kexec -a -l": Completed((), 255, stderr="Cannot determine the file type of /k\n")})
     with pytest.raises(RefusedError) as raised:

@@ -15,10 +15,10 @@ import pytest
 from fakes import FakeRunner
 
 from chainboot.boot.volume import Configuration, Volume
-from chainboot.boot.writable import own_directory, reading, writable
+from chainboot.boot.writable import NotReadOnlyError, own_directory, reading, writable
 from chainboot.errors import ChainbootError
 from chainboot.extlinux.menu import BootMenu
-from chainboot.process import Completed
+from chainboot.process import Completed, ProcessError
 
 BLKID = {"blkid": Completed((), 0, "TYPE=ext4\n")}
 READ_ONLY = "mount -t ext4 -o ro,nodev,nosuid,noexec,noload /dev/vda2"
@@ -77,6 +77,63 @@ def test_under_a_system_that_hibernates_nothing_is_written(tmp_path: Path) -> No
     assert steps(runner, tmp_path) == []
 
 
+def sysfs(tmp_path: Path) -> str:
+    """Disks vda and vdb of two partitions each, and a device of the mapper."""
+    links = tmp_path / "class"
+    links.mkdir()
+    for path in ("vda", "vda/vda1", "vda/vda2", "vdb", "vdb/vdb1", "vdb/vdb2", "dm-0"):
+        place = tmp_path / "devices" / path
+        place.mkdir(parents=True)
+        (place / "size").write_text("2048\n")
+        if "/" in path:
+            (place / "partition").write_text(f"{path[-1]}\n")
+        (links / place.name).symlink_to(place)
+    return str(links)
+
+
+@pytest.mark.parametrize(
+    ("device", "asked"),
+    [
+        ("/dev/vda2", "dm-0 vda vda1 vda2"),
+        ("/dev/vdb", "dm-0 vdb vdb1 vdb2"),
+        ("/dev/dm-0", "dm-0 vda vda1 vda2 vdb vdb1 vdb2"),
+    ],
+)
+def test_a_system_that_hibernates_on_another_disk_does_not_matter(tmp_path: Path, device: str, asked: str) -> None:
+    class Blkid(FakeRunner):
+        """Finds one in the second disk's first partition, if it is to look there."""
+
+        def __call__(self, argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
+            if argv[0] == "blkid" and "/dev/vdb1" in argv:
+                return Completed(tuple(argv), 0, "/dev/vdb1\n")
+            return super().__call__(argv, check=check, timeout=timeout)
+
+    runner = Blkid(BLKID)
+    disk = Volume(str(tmp_path), device, device, mounted=True)
+    refused = False
+    try:
+        with writable(disk, runner, runtime=str(tmp_path / "run"), sys_block=sysfs(tmp_path)):
+            pass
+    except ChainbootError as error:
+        assert "a system hibernates on /dev/vdb1" in error.message
+        refused = True
+    assert refused is ("vdb1" in asked)
+    looked = [sorted(path[5:] for path in command[7:]) for command in runner.commands if "TYPE=swsuspend" in command]
+    assert looked == ([] if refused else [asked.split()])
+
+
+def test_a_look_for_swap_that_does_not_end_forbids_nothing(tmp_path: Path) -> None:
+    class Hangs(FakeRunner):
+        def __call__(self, argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
+            if "TYPE=swsuspend" in argv:
+                raise ProcessError("blkid did not finish within 20 s")
+            return super().__call__(argv, check=check, timeout=timeout)
+
+    runner = Hangs(BLKID)
+    with writable(volume(tmp_path), runner, runtime=str(tmp_path / "run")):
+        assert steps(runner, tmp_path) == ["umount", READ_WRITE]
+
+
 @pytest.mark.parametrize("kind", ["iso9660", "squashfs", "crypto_LUKS", ""])
 def test_what_cannot_be_written_is_not_touched(tmp_path: Path, kind: str) -> None:
     runner = FakeRunner({"blkid": Completed((), 0, f"TYPE={kind}\n")})
@@ -103,12 +160,38 @@ def test_a_failure_is_said_and_it_ends_read_only(
     runner = FakeRunner({**BLKID, failing: FAILED})
     with (
         pytest.raises(ChainbootError, match=message),
-        writable(volume(tmp_path), runner, runtime=str(tmp_path / "run")),
+        writable(volume(tmp_path), runner, runtime=str(tmp_path / "run"), mounted=lambda root: root == str(tmp_path)),
     ):
         pass
     assert steps(runner, tmp_path) == expected
     with writable(volume(tmp_path), FakeRunner(BLKID), runtime=str(tmp_path / "run"), patience=0):
         pass  # the lock is free again
+
+
+def test_what_was_taken_down_is_mounted_again(tmp_path: Path) -> None:
+    """As after a jump that failed, where all volumes are down; /proc/self/mounts knows that this one is."""
+    runner = FakeRunner({**BLKID, "umount": Completed((), 32, stderr="not mounted")})
+    with writable(volume(tmp_path), runner, runtime=str(tmp_path / "run")):
+        assert steps(runner, tmp_path) == ["umount", READ_WRITE]
+
+
+def test_what_is_mounted_is_seen(tmp_path: Path) -> None:
+    runner = FakeRunner({**BLKID, "umount": FAILED})
+    with pytest.raises(ChainbootError, match="it is in use"), writable(volume("/proc"), runner, runtime=str(tmp_path)):
+        pass
+    assert steps(runner, "/proc") == ["umount"]
+
+
+def test_written_but_not_read_only_again_is_told_from_a_failed_write(tmp_path: Path) -> None:
+    for sync, expected in ((Completed((), 0), True), (FAILED, False)):
+        runner = FakeRunner({**BLKID, READ_ONLY: FAILED, "sync": sync})
+        with (
+            pytest.raises(ChainbootError) as raised,
+            writable(volume(tmp_path), runner, runtime=str(tmp_path / "run")),
+        ):
+            pass
+        assert isinstance(raised.value, NotReadOnlyError) is expected
+        assert ("may not be on the disk" in raised.value.message) is not expected
 
 
 def test_what_the_disk_itself_may_still_hold_is_said(tmp_path: Path) -> None:
@@ -216,6 +299,10 @@ assert read_only() and os.path.exists(root + "/written")
 with open(root + "/written") as file:
     assert "it is in use" in refusal()
     assert read_only()
+run(["umount", root], check=True)
+with writable(volume, run, runtime=base):
+    assert not read_only()
+assert read_only()
 with writable(volume, run, runtime=base):
     held = open(root + "/written")  # who comes in meanwhile
 assert read_only()

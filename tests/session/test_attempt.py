@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,15 @@ from session.sessions import ANNA, CONSOLE, NOW, Machine, Sitting
 from chainboot.boot.candidate import Candidate, candidates
 from chainboot.boot.discovery import MOUNTS
 from chainboot.boot.plan import BootPlan
+from chainboot.boot.volume import Volume
 from chainboot.process import Completed, Runner
+from chainboot.session.attempt import Attempt
 from chainboot.session.person import Person
 from chainboot.session.trials import place_of
 from chainboot.settings import Settings
 from chainboot.trial import kept_log, store
 from chainboot.trial.entry_id import entry_id
-from chainboot.trial.evidence import recall
+from chainboot.trial.evidence import NO_WORD, recall
 from chainboot.trial.record import EntryRecord, Record, Request
 from chainboot.trial.watchdog import Watchdog
 
@@ -39,8 +42,12 @@ def entries(machine: Machine) -> tuple[Candidate, ...]:
     return candidates(machine.discover().configurations)
 
 
+def digest_of(candidate: Candidate) -> str:
+    return entry_id(candidate.entry)
+
+
 def digest(machine: Machine, which: int) -> str:
-    return entry_id(entries(machine)[which].entry)
+    return digest_of(entries(machine)[which])
 
 
 def keep(machine: Machine, *known: EntryRecord, started: str = "", request: Request | None = None) -> None:
@@ -51,7 +58,7 @@ def keep(machine: Machine, *known: EntryRecord, started: str = "", request: Requ
 
 
 def kept(machine: Machine) -> Record:
-    reading = store.read(machine.discover().volumes[0], PATH)
+    reading = store.read(Volume(str(machine.disk), "vda"), PATH)
     assert reading.record is not None
     return reading.record
 
@@ -225,17 +232,17 @@ def test_a_try_that_cannot_be_written(tmp_path: Path, by: str, has_good: bool, b
         assert ("kexec", "-e") in machine.commands
         assert any("the record of trials was not written: " in act for act in sitting.acts())
         return
-    assert reason.startswith("nixos-default is on trial, and its try was not written: ")
+    assert reason.startswith("nixos-default was not booted: it is on trial, and its try was not written: ")
     assert ("kexec", "-e") not in machine.commands
     assert ("kexec", "-u") in machine.commands
     assert not sitting.presence.boot_claimed()
     # What cannot be counted gives way to what is known to be good.
-    assert "nixos-default is on trial" in str(sitting.shared.failed())
+    assert "it is on trial" in str(sitting.shared.failed())
 
 
 def test_words_that_do_not_fit_are_left_out_and_then_nothing_is_counted(tmp_path: Path) -> None:
     limit = 2047
-    for room, fits in ((100, True), (30, False)):
+    for room, fits in ((100, True), (60, True), (35, True), (30, False)):
         conf = extlinux_conf(label("nixos-default", "NixOS", "x" * (limit - room - 100)))
         machine = Machine(tmp_path / str(room), conf)
         length = len(entries(machine)[0].cmdline)
@@ -255,6 +262,61 @@ def test_a_request_for_one_boot_is_gone_before_the_jump(machine: Machine) -> Non
     boot(Counted(machine), ONE, by=TIMER)
     assert kept(machine).request is None
     assert writes(machine) == 1
+
+
+def test_a_request_for_one_boot_that_cannot_be_cleared_is_not_followed(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, CONF, answers=READ_ONLY)
+    keep(machine, good(machine, ONE), good(machine, DEFAULT), request=Request(digest(machine, ONE), once=True))
+    reason = boot(Counted(machine), ONE, by=TIMER)
+    assert "that it boots only once was not written" in reason
+    assert ("kexec", "-e") not in machine.commands
+
+
+def test_what_is_written_counts_although_the_volume_stays_writable(tmp_path: Path) -> None:
+    read_only = "mount -t ext4 -o ro,nodev,nosuid,noexec,noload /dev/vda"
+    machine = Machine(tmp_path, CONF)
+    keep(machine, good(machine, ONE))
+    sitting = Counted(machine)
+    among, discovery = entries(machine), machine.discover()
+    machine.runner.answers = {read_only: Completed((), 32, "", "busy"), **machine.runner.answers}
+    sitting.departure.boot(among[DEFAULT], None, discovery, by=TIMER)
+    assert sitting.jumped().started == digest_of(among[DEFAULT])
+    assert any("is not mounted read-only again" in line for line in sitting.said)
+
+
+def test_a_disk_that_hangs_takes_nobody_with_it(machine: Machine) -> None:
+    keep(machine, good(machine, ONE))
+    sitting = Counted(machine)
+    sitting.attempts.limit = 0.2
+    sitting.attempts.update = lambda *_: time.sleep(60)
+    reason = boot(sitting, by=TIMER)
+    assert "was not done within 0.2 s: the disk may be dying" in reason
+    assert not sitting.presence.boot_claimed()
+    assert ("kexec", "-u") in machine.commands
+
+
+def test_a_look_that_hangs_or_fails_says_that_nothing_is_known(machine: Machine) -> None:
+    own = digest(machine, DEFAULT)
+    for number, gather in enumerate((lambda *_: time.sleep(60), lambda *_: 1 / 0), 1):
+        keep(machine, EntryRecord(own, tries_left=1, tries_done=number), started=own)
+        sitting = Counted(machine)
+        sitting.attempts.limit = 0.2
+        sitting.attempts.gather = gather
+        (found,) = sitting.departure.trials(machine.discover()).unsettled.values()
+        assert (found.why, found.lines) == (NO_WORD, ())
+
+
+def test_whatever_goes_wrong_in_recording_nothing_stays_loaded(machine: Machine) -> None:
+    keep(machine, good(machine, ONE))
+    sitting = Counted(machine)
+
+    def fail(_attempt: Attempt) -> tuple[str, ...]:
+        raise ZeroDivisionError("a defect of ours")
+
+    sitting.attempts.record = fail  # type: ignore[method-assign]
+    assert boot(sitting, by=TIMER) == "nixos-default was not booted: a defect of ours"
+    assert ("kexec", "-u") in machine.commands
+    assert not sitting.presence.boot_claimed()
 
 
 def test_a_request_that_leads_nowhere_is_cleared_by_the_timer_and_not_by_a_person(machine: Machine) -> None:
@@ -289,9 +351,9 @@ def test_a_watchdog_is_a_step_of_the_plan_and_a_word_for_the_system(machine: Mac
     assert writes(machine) == 0
 
 
-def test_no_watchdog_for_what_is_good_and_where_it_is_turned_off(machine: Machine) -> None:
-    keep(machine, good(machine, DEFAULT))
-    for which, settings in ((DEFAULT, Settings()), (ONE, Settings(trial_watchdog=0))):
+def test_no_watchdog_for_what_is_good_or_bad_and_where_it_is_turned_off(machine: Machine) -> None:
+    keep(machine, good(machine, DEFAULT), EntryRecord(digest(machine, TWO), tries_done=2))
+    for which, settings in ((DEFAULT, Settings()), (TWO, Settings()), (ONE, Settings(trial_watchdog=0))):
         sitting = Counted(machine, settings=settings)
         sitting.watchdog = WATCHDOG
         trials = sitting.departure.trials(machine.discover())
@@ -310,7 +372,7 @@ def test_a_jump_that_fails_is_no_fault_of_the_system(tmp_path: Path) -> None:
     assert record.started == ""
     found = record.find(digest(machine, DEFAULT))
     assert found is not None
-    assert "Operation not permitted" in found.why
+    assert (found.tries_left, found.tries_done) == (2, 0)
 
 
 def test_the_record_is_found_from_every_view() -> None:

@@ -441,7 +441,7 @@ def test_neither_a_failed_load_nor_a_restart_proves_anything(tmp_path: Path) -> 
 
 
 def test_a_mark_that_cannot_be_left_keeps_nobody_here(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, answers={"umount": Completed((), 32, stderr="target is busy")})
+    machine = Machine(tmp_path, answers={"mount -t ext4 -o rw": Completed((), 32, stderr="target is busy")})
     mark = proved(machine)
     here = Sitting(machine, settings=Settings(installed=INSTALLED))
     boot(here)

@@ -15,7 +15,7 @@ from nixos import usual_conf, write_root
 from session.sessions import HOST as FIRST_STAGE_HOST
 
 from chainboot.boot.candidate import Candidate
-from chainboot.boot.volume import Configuration
+from chainboot.boot.volume import Configuration, Volume
 from chainboot.errors import ChainbootError, NotFoundError, RefusedError
 from chainboot.process import Completed, ProcessError
 from chainboot.remote.role import Role
@@ -24,6 +24,8 @@ from chainboot.session.person import Person
 from chainboot.session.request import EXIT_NOT_ALLOWED, Request, RequestError
 from chainboot.session.state import Abilities
 from chainboot.text import printable
+from chainboot.trial import store
+from chainboot.trial.record import EntryRecord, Record
 
 HOST = replace(FIRST_STAGE_HOST, systemd=True)
 NAME = "boot from 192.0.2.9"
@@ -150,6 +152,41 @@ def test_a_boot_is_written_down_loaded_and_left_to_systemd(login: Login) -> None
     assert login.answer is not None
     assert isinstance(login.answer.json, dict)
     assert login.answer.json["boots"] == "nixos-42-default"
+
+
+@pytest.mark.parametrize("stays", ["fails", "waits", "leaves"])
+def test_a_try_that_never_ran_is_none(tmp_path: Path, nixos_root: Path, stays: str) -> None:
+    place = "/boot/chainboot/trials"
+    store.update(str(nixos_root), place, lambda _: Record(entries=(EntryRecord("0" * 16, tries_done=2),)), create=True)
+    answers = {
+        "fails": {"systemctl kexec": Completed((), 1, stderr="no bus")},
+        "waits": {"systemctl is-system-running": Completed((), 0, "running\n")},
+        "leaves": {},
+    }[stays]
+    login = Login(tmp_path, nixos_root, answers=answers)
+    written: list[str] = []
+
+    def run(argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
+        if tuple(argv) == ("systemctl", "kexec"):
+            record = store.read(Volume(str(nixos_root), "disk"), place).record
+            assert record is not None
+            written.append(record.started)
+            if stays == "leaves":
+                login.runner.answers["systemctl is-system-running"] = STOPPING
+        return login.runner(argv, check=check, timeout=timeout)
+
+    login.shell.run = run
+    if stays == "fails":
+        with pytest.raises(RefusedError):
+            login.ask("boot 1")
+    else:
+        assert login.ask("boot 1") == 0
+    assert written
+    assert written[0] != "", "it was counted before the jump"
+    record = store.read(Volume(str(nixos_root), "disk"), place).record
+    assert record is not None
+    assert record.started == (written[0] if stays == "leaves" else "")
+    assert len(record.entries) == (2 if stays == "leaves" else 1)
 
 
 def test_without_an_entry_it_is_the_default(login: Login) -> None:

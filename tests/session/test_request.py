@@ -59,6 +59,16 @@ def test_every_verb_with_every_role(verb: str, role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
+def test_why_an_entry_failed_needs_the_role_boot(role: Role) -> None:
+    if role.allows(BOOT):
+        assert parse("log 3", role).entry == "3"
+    else:
+        message = f"why an entry failed needs a key with the role boot; this one has {role.value}"
+        assert refusal("log 3", role) == (message, EXIT_NOT_ALLOWED)
+    assert parse("log", role).entry is None
+
+
+@pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize(
     "option", ["--append x", "--append=x", "--cmdline x", "--cmdline=x", "--cmdline=", "--append="]
 )

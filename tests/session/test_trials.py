@@ -152,18 +152,44 @@ def test_what_was_asked_for_comes_first(tmp_path: Path) -> None:
         assert decided.timeout_ds == 50
 
 
-def test_what_was_asked_for_on_another_disk_counts_too(tmp_path: Path) -> None:
+def test_what_was_asked_for_on_another_disk_does_not_count(tmp_path: Path) -> None:
+    """Else whoever plugs in a disk with a configuration chooses what boots by itself."""
     (first,), _ = read(tmp_path / "a")
     (second,), _ = read(tmp_path / "b")
     found = (first, second)
     among = candidates(found)
     both = trials(found, Record(entries=(good(among[DEFAULT]),)))
-    asked = {**both.readings, place_of(second): Reading(Record(request=ask(among[4 + ONE])))}
-    decided = autoboot(found, among, SETTINGS, {}, trials=replace(both, readings=asked))
-    assert decided.index == 8
-    assert decided.surprise.startswith("nixos-1-default was asked for by anna")
-    asked[place_of(second)] = Reading(Record(entries=(good(among[4 + ONE]),), request=ask(among[4 + ONE], among[4])))
-    assert autoboot(found, among, SETTINGS, {}, trials=replace(both, readings=asked)).index == 8
+    for request in (ask(among[4 + ONE]), ask(among[4 + ONE], among[4]), Request("0" * 16, once=False)):
+        asked = {**both.readings, place_of(second): Reading(Record(request=request))}
+        decided = autoboot(found, among, SETTINGS, {}, trials=replace(both, readings=asked))
+        assert (decided.index, decided.surprise) == (1, "")
+
+
+def two_disks(tmp_path: Path, first: Record, second: Record | None) -> tuple[tuple[Configuration, ...], Trials]:
+    (one,), _ = read(tmp_path / "a")
+    (other,), _ = read(tmp_path / "b")
+    readings = {place_of(one): Reading(first), place_of(other): Reading(second, missing=second is None)}
+    return (one, other), Trials(2, SETTINGS.trial_window, readings)
+
+
+def test_where_nothing_is_good_on_one_disk_what_is_good_on_the_other_boots(tmp_path: Path) -> None:
+    among = candidates(two_disks(tmp_path / "x", Record(), None)[0])
+    spent = Record(entries=tuple(bad(among[number]) for number in (DEFAULT, TWO, ONE)))
+    found, known = two_disks(tmp_path / "y", spent, Record(entries=(good(among[4 + ONE]), bad(among[4]))))
+    decided = autoboot(found, candidates(found), SETTINGS, {}, trials=known)
+    assert (decided.index, decided.timeout_ds) == (8, 70)
+    assert decided.surprise.endswith("nixos-1-default of disk is known to be good.")
+
+
+@pytest.mark.parametrize("second", [None, Record()])
+def test_where_nothing_on_one_disk_can_boot_the_other_one_does(tmp_path: Path, second: Record | None) -> None:
+    """As it does without trials: a second disk is there for that."""
+    found, known = two_disks(tmp_path, Record(entries=(EntryRecord("0" * 16, tries_done=2),)), second)
+    among = candidates(found)
+    failed = {identity(each): "it is cut off" for each in among[:4]}
+    assert autoboot(found, among, SETTINGS, failed).index == 5
+    decided = autoboot(found, among, SETTINGS, failed, trials=known)
+    assert (decided.index, decided.timeout_ds) == (5, 70)
 
 
 def test_for_ever_stays_for_ever_and_nothing_good_may_wait_for_a_person(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from nixos import usual_conf, write_root
 from session.sessions import Machine
 
 from chainboot.boot.discovery import Discovery
-from chainboot.process import Completed
+from chainboot.process import Completed, ProcessError
 from chainboot.session.volumes import REPLAYED, look
 
 READ_WRITE = ("mount", "-t", "ext4", "-o", "rw,nodev,nosuid,noexec", "/dev/vda")
@@ -38,6 +40,7 @@ class Crashed(Machine):
         (tmp_path / "m/vda").mkdir(parents=True)
         asleep = {"blkid -c": Completed((), 0, "/dev/vda2\n")} if sleeps else {}
         super().__init__(tmp_path)
+        (self.disk / "extlinux").mkdir()
         self.runner.answers = {**asleep, **self.runner.answers}
         plain = self.runner.__call__
 
@@ -71,3 +74,34 @@ def test_not_under_a_system_that_hibernates(tmp_path: Path) -> None:
     machine = Crashed(tmp_path, sleeps=True)
     assert machine.find().configurations == ()
     assert replays(machine) == 0
+
+
+def test_a_disk_that_nobody_boots_from_is_left_alone(tmp_path: Path) -> None:
+    """It may be in use elsewhere now: to replay its journal here would damage it."""
+    machine = Crashed(tmp_path)
+    (machine.disk / "extlinux").rmdir()
+    assert machine.find().configurations == ()
+    assert replays(machine) == 0
+
+
+@pytest.mark.parametrize("place", ["chainboot", "boot/chainboot", "boot/syslinux", "isolinux"])
+def test_a_disk_with_a_loader_s_directory_is_one_to_boot_from(tmp_path: Path, place: str) -> None:
+    machine = Crashed(tmp_path)
+    (machine.disk / "extlinux").rmdir()
+    (machine.disk / place).mkdir(parents=True)
+    machine.find()
+    assert replays(machine) == 1
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), ProcessError("no")], ids=["os", "program"])
+def test_a_disk_that_cannot_be_written_costs_itself(tmp_path: Path, error: Exception) -> None:
+    machine = Crashed(tmp_path)
+    plain = machine.run
+
+    def run(argv: Sequence[str], *, check: bool, timeout: float | None = None) -> Completed:
+        if tuple(argv[:6]) == READ_WRITE:
+            raise error
+        return plain(argv, check=check, timeout=timeout)
+
+    machine.run = run
+    assert machine.find().configurations == ()

@@ -102,7 +102,7 @@ def test_rollback_takes_the_newest_other_good_entry(machine: Machine) -> None:
 def test_where_nothing_else_is_good_there_is_no_rollback(machine: Machine) -> None:
     only = (EntryRecord(digest(machine, 1), good=True, boots=1),)
     store.update(str(machine.disk), f"/{PATH}", lambda _: Record(entries=only))
-    with pytest.raises(NotFoundError, match="no entry but nixos-default is known to be good"):
+    with pytest.raises(NotFoundError, match="no entry beside nixos-default is known to be good"):
         client(machine).ask("rollback")
 
 

@@ -23,6 +23,7 @@ OTHER = "1234567890abcdef"
 PANIC = """Panic#1 Part1
 <0>[   23.404719] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
 """
+NAMED = f"{PANIC}<5>[ 0.0] Kernel command line: quiet chainboot.entry={ID}\n"
 KEPT = Evidence(ID, "it panicked: of nothing", ("the kernel's log, kept across the reset: dmesg-erst-1", "last words"))
 
 
@@ -61,7 +62,7 @@ def test_nothing_is_known(machine: Machine) -> None:
 
 def test_a_panic_counts_most(machine: Machine) -> None:
     machine.has_journal()
-    machine.has_panic()
+    machine.has_panic(NAMED)
     found = machine.evidence(why="nobody confirmed it within 600 s")
     assert found.why == "it panicked: VFS: Unable to mount root fs on unknown-block(0,0)"
     assert found.lines[0] == "the kernel's log, kept across the reset: dmesg-erst-1 (2026-11-23 10:00:17 UTC)"
@@ -131,6 +132,27 @@ def test_a_panic_of_another_entry_says_nothing(machine: Machine) -> None:
     assert machine.evidence().why == NO_WORD
     machine.has_panic(f"{PANIC}<5>[ 0.0] Kernel command line: quiet chainboot.entry={ID}\n")
     assert machine.evidence().why.startswith("it panicked")
+
+
+def test_a_panic_that_does_not_say_whose_it_is(machine: Machine) -> None:
+    """It may be of the first stage; one that is not known to be newer than the try says less than all else."""
+    cause = "it panicked: VFS: Unable to mount root fs on unknown-block(0,0)"
+    machine.has_panic()
+    assert machine.evidence(why="it gave up").why == f"{cause} (maybe the first stage's own)"
+    for since in (0, END + 30):
+        assert machine.evidence(why="it gave up", since=since).why == "it gave up"
+        assert machine.evidence(since=since).why == f"{cause} (maybe of another boot)"
+
+
+@pytest.mark.parametrize(("entry", "since"), [(OTHER, END - 60), (ID, END + 500)], ids=["another entry", "older"])
+def test_a_crash_of_another_boot_is_kept_and_makes_room(machine: Machine, entry: str, since: int) -> None:
+    """A full store takes no crash any more, and every reason would be that there is no word."""
+    machine.has_panic(NAMED.replace(ID, entry))
+    found = machine.evidence(since=since)
+    assert found.why == NO_WORD
+    assert found.lines[0].endswith("dmesg-erst-1 (2026-11-23 10:00:17 UTC), of another boot")
+    assert keep(str(machine.root), "/chainboot", found, pstore=str(machine.pstore)) is None
+    assert os.listdir(machine.pstore) == []
 
 
 def test_the_end_of_the_console_is_better_than_nothing(machine: Machine) -> None:

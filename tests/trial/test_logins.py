@@ -55,7 +55,7 @@ def test_somebody_over_ssh_is_found_at_once() -> None:
 def test_who_does_not_count(other: dict[str, str]) -> None:
     found, waited = find(logind({**ALICE, **other}), "boot")
     assert found is None
-    assert waited == 3, "a session that is not open yet is waited for"
+    assert waited == (40 if other == {"State": "opening"} else 3), "one that is about to open is waited for"
 
 
 def test_what_a_client_is_called_cannot_drive_a_terminal() -> None:
@@ -71,3 +71,16 @@ def test_a_session_that_has_just_ended_and_a_logind_that_does_not_answer() -> No
     assert find(gone)[0] is None
     with pytest.raises(ProcessError):
         find(FakeRunner({"loginctl": Completed((), 1, stderr="no bus")}))
+
+
+def test_a_session_that_opens_slowly_is_waited_for() -> None:
+    opening, opened = logind({**ALICE, "State": "opening"}), logind(ALICE)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 30:
+            opening.answers = opened.answers
+
+    assert find_login(opening, (), sleep) == "alice from 192.0.2.9"
+    assert sum(slept) == 45

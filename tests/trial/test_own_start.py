@@ -14,7 +14,8 @@ from chainboot.boot.volume import Volume, read_configuration
 from chainboot.trial import store
 from chainboot.trial.entry_id import entry_id
 from chainboot.trial.own_start import LEFT, own_start
-from chainboot.trial.record import EntryRecord, Record
+from chainboot.trial.record import EntryRecord, Record, Request
+from chainboot.trial.transition import bless
 
 NOW = 1_800_000_000
 PATH = "/boot/chainboot/trials"
@@ -88,3 +89,44 @@ def test_words_that_do_not_fit_keep_nothing_from_booting(tmp_path: Path) -> None
     keep(one, Record(entries=(EntryRecord("0" * 16, tries_done=2),)))
     assert len(one[0].cmdline) < 2047 < len(one[0].cmdline) + 40
     assert own_start(one[0], HOST) is None
+
+
+def test_a_machine_that_has_not_left_gets_everything_back(among: tuple[Candidate, ...]) -> None:
+    new, running = (entry_id(each.entry) for each in among)
+    wish = Request(new, once=True, who="alice")
+    keep(among, Record(entries=(EntryRecord(running, tries_left=1, tries_done=1),), started=running, request=wish))
+    before = kept(among)
+    begun = own_start(among[0], HOST, lambda: NOW)
+    assert begun is not None
+    assert begun.undo() == "", "nothing was written yet"
+    assert kept(among) == before
+    assert begun.write() == ""
+    assert kept(among).started == new
+    assert begun.undo() == ""
+    assert replace(kept(among), sequence=before.sequence) == before
+    assert begun.undo() == ""
+
+
+def test_what_others_have_written_since_stays(among: tuple[Candidate, ...]) -> None:
+    new, running = (entry_id(each.entry) for each in among)
+    keep(among, Record(entries=(EntryRecord(running, tries_left=1, tries_done=1),), started=running))
+    begun = own_start(among[0], HOST, lambda: NOW)
+    assert begun is not None
+    begun.write()
+    root = among[0].configuration.volume.root
+    store.update(root, PATH, lambda record: bless(record, running, NOW))
+    assert begun.undo() == ""
+    record = kept(among)
+    assert (record.started, record.find(new)) == (running, None)
+    known = record.find(running)
+    assert known is not None
+    assert known.good
+
+
+def test_what_cannot_be_given_back_is_a_sentence(among: tuple[Candidate, ...]) -> None:
+    keep(among, Record(entries=(EntryRecord("0" * 16, tries_done=2),)))
+    begun = own_start(among[0], HOST, lambda: NOW)
+    assert begun is not None
+    begun.write()
+    Path(f"{among[0].configuration.volume.root}{PATH}").unlink()
+    assert begun.undo().startswith("the try that was spent was not given back: ")

@@ -106,6 +106,17 @@ def test_the_newest_crash_counts_and_a_panic_more_than_its_oops(tmp_path: Path) 
     assert found.source == "dmesg-erst-3"
 
 
+@pytest.mark.parametrize("name", ["dmesg-efi_pstore-{:015d}", "dmesg-ramoops-{}"])
+def test_of_many_crashes_the_newest_are_read(tmp_path: Path, name: str) -> None:
+    for number in range(140):
+        put(tmp_path, name.format(number), PART1.replace("sysrq triggered", f"number {number}"), THEN + 100 * number)
+    found, _ = read(str(tmp_path), since=THEN + 13850)
+    assert found is not None
+    assert found.cause == "it panicked: number 139 crash"
+    clear(str(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
 def test_an_orderly_shutdown_is_no_crash(tmp_path: Path) -> None:
     put(tmp_path, "dmesg-efi-1", "Shutdown#1 Part1\n<6>[ 9.0] reboot: Restarting system\n")
     assert read(str(tmp_path))[0] is None

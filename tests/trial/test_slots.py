@@ -350,6 +350,12 @@ def test_the_last_sequence_there_is() -> None:
             encode(replace(SAMPLE, sequence=number))
 
 
+def test_a_sequence_that_nobody_reaches_is_damage() -> None:
+    found = decode(slot_with(b"", sequence=10**15) + encode(SAMPLE))
+    assert (found.record, len(found.problems)) == (SAMPLE, 1)
+    assert target(found) == 0
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=400), st.integers(0, SIZE))
 def test_any_bytes_are_read(data: bytes, size: int) -> None:

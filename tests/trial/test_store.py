@@ -7,6 +7,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -338,11 +339,26 @@ def test_a_newer_version_is_off_and_never_written_over(disk: Path) -> None:
     assert data(disk) == encode(OLDER) + whole
 
 
-def test_a_sequence_at_its_end_is_refused(disk: Path) -> None:
-    last = encode(replace(OLD, sequence=SEQUENCE_END - 1))
-    (disk / "chainboot/trials").write_bytes(last * 2)
-    assert "its sequence has reached its end" in refusal(disk).message
-    assert data(disk) == last * 2
+def test_a_sequence_at_its_end_begins_anew(disk: Path) -> None:
+    """Whoever could write once must not keep every later try and blessing from the disk."""
+    (disk / "chainboot/trials").write_bytes(encode(replace(OLD, sequence=SEQUENCE_END - 1)) * 2)
+    after = put(disk, spend)
+    assert after == replace(NEW, sequence=2)
+    assert there(disk) == after
+    assert read(Volume(str(disk), "the disk"), PATH).problems == ()
+    assert put(disk, prove).sequence == 3
+
+
+@pytest.mark.parametrize("late", IN_TIME, ids=WHEN)
+@pytest.mark.parametrize("at", range(10))
+def test_a_power_cut_while_it_begins_anew(disk: Path, at: int, late: bool) -> None:
+    last = replace(OLD, sequence=SEQUENCE_END - 1)
+    (disk / "chainboot/trials").write_bytes(encode(last) * 2)
+    with suppress(PowerCut):
+        put(disk, spend, Faulty(at, PowerCut(), late=late))
+    found = there(disk)
+    assert found in (last, replace(NEW, sequence=1), replace(NEW, sequence=2))
+    assert put(disk, prove).find(A) is not None
 
 
 # What is no file, and links.

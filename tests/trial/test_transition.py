@@ -21,6 +21,7 @@ from chainboot.trial.transition import (
     known_time,
     settle,
     start,
+    take_back,
 )
 
 NEW, OLD, GONE = "6" * 16, "5" * 16, "4" * 16
@@ -35,6 +36,19 @@ def one(record: Record, digest: str = NEW) -> EntryRecord:
 
 
 GOOD = Record(7, (EntryRecord(OLD, good=True, boots=3, since=NOW - 1000),))
+
+
+def test_a_start_that_was_none_is_taken_back() -> None:
+    new, started = Record(), start(Record(), NEW, 2, NOW)
+    back = take_back(started, NEW)
+    assert (back.started, back.find(NEW)) == ("", replace(started.entries[0], tries_left=2, tries_done=0))
+    spent = start(back, NEW, 2, NOW)
+    assert spent.find(NEW) == started.find(NEW)
+    last = start(start(new, NEW, 2, NOW), NEW, 2, NOW)
+    assert take_back(last, NEW).entries[0].tries_left == 1
+    for record in (new, back, bless(started, NEW, NOW)):
+        assert take_back(record, NEW) == record
+    assert take_back(started, OLD) == started
 
 
 def test_a_new_entry_has_its_tries_and_spends_one() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -197,7 +197,7 @@ def test_one_that_outlives_the_jump_is_the_best(machine: Machine) -> None:
     for identity in ("Software Watchdog", "z Watchdog", "i6300ESB timer", "iTCO_wdt"):
         machine.watchdog(identity=identity)
     found = machine.find()
-    assert found == Watchdog("i6300esb", "/dev/watchdog2")
+    assert found == Watchdog("i6300esb", "/dev/watchdog2", most=2046)
     assert found.describe(600) == "the watchdog i6300esb resets the machine after 600 s without a sign of life"
     assert found.word(600) == "i6300esb:600"
 
@@ -259,6 +259,16 @@ def test_one_that_cannot_wait_for_a_boot_is_left_off() -> None:
         "the watchdog i6300esb was not armed: it cannot wait for longer than 15 s, and no system starts in that"
     )
     assert device.done[-1] == "stop"
+
+
+def test_one_that_does_not_say_how_long_it_waits_by_itself_is_left_off() -> None:
+    """Drivers whose hardware waits for a second take any time: this kernel feeds it, and after the jump nobody does."""
+    device = Hardware()
+    assert arm(replace(GOOD, driver="gpio_wdt", most=0), 600, opener=opener(device)) == (
+        "the watchdog gpio_wdt was not armed: it does not say how long it waits without this kernel"
+    )
+    assert device.done[-1] == "stop"
+    assert arm(replace(GOOD, most=0), 600, opener=opener(Hardware(most=600))) is None
 
 
 def test_one_that_stops_with_this_program_is_left_off() -> None:

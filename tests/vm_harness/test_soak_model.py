@@ -92,9 +92,11 @@ def test_a_rollback_goes_to_the_newest_other_good_one(model: Model) -> None:
 
 
 def test_nothing_good_leaves_the_default_then_what_has_tries_left() -> None:
-    model = Model(5, {5: Entry(0, spent=2), 4: Entry(0, spent=2), 3: Entry(2)})
+    model = Model(5, {5: Entry(0, spent=2), 4: Entry(0, spent=2), 3: Entry(2), 2: Entry(2)})
     assert model.boots_by_itself() == (5, (3, 3))
     model.broken = {5}
     assert model.boots_by_itself() == (3, (1, 2))
-    model.broken = {5, 4, 3}
+    model.broken = {5, 3, 2}
+    assert model.boots_by_itself() == (4, (3, 3))
+    model.broken = {5, 4, 3, 2}
     assert model.boots_by_itself() is None

@@ -77,7 +77,9 @@ class Directory:
     """An empty directory. Those that hold files need not be named."""
 
 
-Contents = str | bytes | Kernel | PayloadBase | SystemBase | SystemdOverlay | GenerationMark | Joined | Truncated | SysrootFile
+Contents = (
+    str | bytes | Kernel | PayloadBase | SystemBase | SystemdOverlay | GenerationMark | Joined | Truncated | SysrootFile
+)
 Node = Contents | Executable | Symlink | Directory
 
 

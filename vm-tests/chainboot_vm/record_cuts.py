@@ -53,6 +53,11 @@ RECORD_STEPS, DEFAULT_STEPS = 20, 6
 
 FILE_SYSTEMS = ("ext4", "fat32", "fat16")
 
+# On FAT a temporary file takes the place of the first in the directory, in another sector than the configuration and
+# before it: where both have the same clusters, a check of the file system takes them from the second.
+_HOLE = "extlinux/a-file-that-leaves-a-hole-behind"
+_BETWEEN = tuple(f"extlinux/b-file-that-is-in-between-{number}" for number in range(4))
+
 # Examples of what is lost that are shown for each case.
 _SHOWN = 8
 # Clusters of one sector, so that every file has many, and of eight.
@@ -241,7 +246,8 @@ def _make_base(file_system: str, target: Path, sysroot: Sysroot) -> int:
 def _files() -> dict[str, str]:
     """A /boot of NixOS, whose kernels nobody starts here."""
     boot = nixos.nixos_boot(sample.GENERATIONS, timeout=0, directory="")
-    return {path: node if isinstance(node, str) else f"{path}\n" for path, node in boot.items()}
+    files = {path: node if isinstance(node, str) else f"{path}\n" for path, node in boot.items()}
+    return {**files, _HOLE: "work.py removes it\n", **dict.fromkeys(_BETWEEN, "")}
 
 
 def _record(case: Case, sysroot: Sysroot, drive: Drive, mark_at: int) -> None:

@@ -78,7 +78,8 @@ class Soak:
             payload_is_up(self._machine, str(number), given, entry=digest(number), trial=trial)
         self.up += 1
         end = self._in_system(number, trial, counted=not edited)
-        return f"{act}: generation {number}{'' if trial is None else ' trial {} of {}'.format(*trial)}, {end}"
+        counted = "edited" if edited else "good" if trial is None else "trial {} of {}".format(*trial)
+        return f"{act}: generation {number} ({counted}), {end}"
 
     # -- in the menu
 
@@ -129,35 +130,45 @@ class Soak:
             return 1
         return rows.index(number) + 2
 
-    def _over_ssh(self, *words: str) -> None:
+    def _over_ssh(self, *words: str, code: int = 0) -> None:
         client = self._machine.ssh("edit")
         client.wait_for_ssh()
         done = client.run(*words)
-        assert done.code == 0, f"{' '.join(words)}: exit code {done.code}: {done.stderr}"
+        assert done.code == code, f"{' '.join(words)}: exit code {done.code}: {done.stderr}"
 
     def _wish_over_ssh(self) -> None:
         words, change = self._wish(self.model.decided() or self.model.default)
-        self._over_ssh(*words)
-        change()
+        self._over_ssh(*words, code=0 if change else _REFUSED)
+        if change:
+            change()
 
     # -- in the system
 
     def _in_system(self, number: int, trial: Trial, *, counted: bool) -> str:
-        """What is done in the system that has come up, and how it ends."""
+        """What is done in the system that has come up, and how it ends; in words."""
         machine = self._machine
         machine.wait_for_console_text(re.escape(payload.COMMANDS))
         meanwhile = self._pick(_MEANWHILE) if counted else "nothing"
+        did = ""
         if meanwhile == "wish":
             words, change = self._wish(number)
-            self._command(" ".join(("chainboot", *words)))
-            change()
+            did = " ".join(words)
+            self._command(f"chainboot {did}", 0 if change else _REFUSED)
+            if change:
+                change()
             self.done[f"system: {words[0]}{' --once' if '--once' in words else ''}"] += 1
+            did += ", "
         elif meanwhile != "nothing":
-            self._break_or_repair()
+            did = f"{self._break_or_repair()}, "
         end = self._pick(_END)
         if end == "given up" and trial is None:
             end = "unproved"
         self.done[f"end: {end}"] += 1
+        self._end(number, end, counted=counted)
+        return f"{did}{end}"
+
+    def _end(self, number: int, end: str, *, counted: bool) -> None:
+        machine = self._machine
         match end:
             case "blessed":
                 self._command("chainboot bless")
@@ -166,25 +177,24 @@ class Soak:
                     self._is_in_record(number)
             case "panic":
                 machine.send_console("echo c >/proc/sysrq-trigger\n")
-                return end
+                return
             case "power cut":
                 self._power_cut()
-                return end
+                return
             case "given up":
                 self._command("chainboot expire")
                 self._command("chainboot bless", 1)
             case _:
                 pass
         machine.send_console(ENTER)
-        return end
 
     def _is_in_record(self, number: int) -> None:
         boots = self.model.entries[number].boots
         line = trials.in_record(number, "good", boots=boots).replace(trials.digest(number), digest(number))
         trials.type_command(self._machine, trials.SHOW, says=line)
 
-    def _wish(self, current: int) -> tuple[tuple[str, ...], Callable[[], object]]:
-        """Words for `chainboot`, here or over SSH, and what they mean in the model."""
+    def _wish(self, current: int) -> tuple[tuple[str, ...], Callable[[], object] | None]:
+        """Words for `chainboot`, here or over SSH, and what they mean in the model; None where they are refused."""
         model = self.model
         number = self.random.choice(GENERATIONS).number
         others = [each for each, entry in model.entries.items() if entry.good and each != current]
@@ -196,13 +206,15 @@ class Soak:
                 return ("next", label(number)), lambda: model.asks(number, once=False)
             case "rollback" if others:
                 return ("rollback",), lambda: model.rolls_back(current)
+            case "default" if number in model.broken:
+                return ("set-default", label(number)), None
             case "default":
                 return ("set-default", label(number)), lambda: model.sets_default(number)
             case _:
                 return ("next", "--clear"), model.clears
 
-    def _break_or_repair(self) -> None:
-        """Cut a generation's kernel off, or make it whole. At most two of four are broken."""
+    def _break_or_repair(self) -> str:
+        """Cut a generation's kernel off, or make it whole; which, in words. At most two of four are broken."""
         model = self.model
         number = self.random.choice(GENERATIONS).number
         if number not in model.broken and len(model.broken) == 2:
@@ -211,11 +223,13 @@ class Soak:
         if number in model.broken:
             self._command(f"mv {file}.whole {file} && {_SETTLE}")
             model.broken.discard(number)
-            self.done["system: repair a kernel"] += 1
+            what = "repair"
         else:
             self._command(f"mv {file} {file}.whole && head -c 3000000 {file}.whole >{file} && {_SETTLE}")
             model.broken.add(number)
-            self.done["system: break a kernel"] += 1
+            what = "break"
+        self.done[f"system: {what} a kernel"] += 1
+        return f"{what} {number}"
 
     def _command(self, words: str, code: int = 0) -> None:
         trials.type_command(self._machine, words, code)
@@ -227,6 +241,9 @@ class Soak:
     def _pick(self, weights: Mapping[str, int]) -> str:
         return self.random.choices(list(weights), list(weights.values()))[0]
 
+
+# The exit code where an entry that cannot be loaded is to be the default.
+_REFUSED = 1
 
 # The file system is whole for a reader that replays no journal.
 _SETTLE = "mount -o remount,ro /boot && mount -o remount,rw /boot"

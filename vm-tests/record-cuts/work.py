@@ -26,6 +26,7 @@ from chainboot.trial.record import Record
 
 PATH = "/extlinux/extlinux.conf"
 BOOT = "/tmp/boot"
+HOLE = "/extlinux/a-file-that-leaves-a-hole-behind"
 RECORD_STEPS = 20
 # Every so many updates of the record the default is changed.
 EVERY = 3
@@ -44,6 +45,9 @@ def main() -> None:
         kind = "vfat" if "vfat" in volume.name else "ext4"
         run(["mount", "-t", kind, "-o", "rw", disk, BOOT], check=True)
         volume = Volume(BOOT, "boot")
+    with writable(volume, run) as root:
+        os.remove(root + HOLE)
+    os.sync()
     noisy = make_noise(how, volume) if noise == "noisy" else 0
     mark(disk, at, "begin", "all", 0)
     defaults = 0

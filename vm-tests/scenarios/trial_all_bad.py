@@ -23,7 +23,7 @@ DISKS = (
 
 def run(machine: Networked) -> None:
     machine.start(allow_reboot=True)
-    machine.wait_for_console_text("No entry is known to be good")
+    machine.wait_for_console_text(r"No entry is known\s+to be good")
     menu_is_ready(machine, "3 entries")
     client = machine.ssh("boot")
     client.wait_for_ssh()

@@ -14,6 +14,6 @@ def run(machine: Machine) -> None:
     machine.start(allow_reboot=True)
     trials.is_up(machine, 5, trial=(1, 1))
     trials.is_up(machine, 4)
-    trials.run(machine, "date +%Y", says="^1970\n")
+    trials.run(machine, "date +%Y", says="(?m)^1970$")
     trials.type_command(machine, trials.SHOW, says=rf"entry\|{trials.digest(5)}\|bad\|0\|1\|0\|0\|.+")
     trials.type_command(machine, trials.SHOW, says=trials.in_record(4, "good", boots=trials.BOOTS + 1))

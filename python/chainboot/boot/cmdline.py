@@ -44,7 +44,10 @@ def values(text: str, name: str) -> tuple[str, ...]:
 
 
 def with_parameters(text: str, words: str) -> str:
-    """`text` with `words` at the end of what the kernel reads: before `--`, behind which all is for init."""
+    """`text` with `words` at the end of what the kernel reads: before `--`, behind which all is for init.
+
+    A quote that nobody closes makes one word of all that follows: they stand before that word.
+    """
     end = len(text)
     quoted = False
     start = 0  # of the word that is being read
@@ -56,6 +59,9 @@ def with_parameters(text: str, words: str) -> str:
                 end = start
                 break
             start = position + 1
+    else:
+        if quoted:
+            end = start
     return join(text[:end].rstrip(_BLANKS), words, text[end:])
 
 

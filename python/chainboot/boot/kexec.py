@@ -34,7 +34,8 @@ def perform(plan: BootPlan, run: Runner, say: Callable[[str], None], record: Cal
     unloaded again.
     """
     load(plan, run)
-    record()
+    with _undone(plan, run):
+        record()
     leave(plan, run, say)
 
 

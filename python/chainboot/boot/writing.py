@@ -6,6 +6,9 @@ any part of what was not flushed, and because a boot loader does not replay the 
 - The old file is held open until the new one is on the disk, so that FAT does not count its clusters as free.
 - It also has a second name until then, where the file system has hard links: an ext4 whose directory still has the old
   file, as the disk shows it, must not have that file removed already.
+- Where there are none, as on FAT, the temporary file has the longest name that there can be: for that there is no
+  place in the directory before the old file. If both end up with the same clusters, because another program synced
+  in between, a check of the file system takes them from the second.
 - The directory is synced before the renamed file is (see `sync.sync_renamed`), and the journal of an ext4 is written
   to its places before and after the rename (see `sync.checkpoint`).
 
@@ -85,8 +88,9 @@ class System:
 
 SYSTEM = System()
 
-# And 16 hexadecimal digits: a temporary file, or the second name of an old one.
+# And 16 hexadecimal digits: a temporary file, or the second name of an old one. Dashes fill it up to the longest name.
 _TEMPORARY = ".chainboot-"
+_LONGEST_NAME = 255
 
 # FAT has no hard links; a file of another user may not be given one; there may be no more of them.
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -112,25 +116,28 @@ def replace_file(volume: Volume, path: str, before: bytes, after: bytes, system:
         with _opened(name, os.O_WRONLY | os.O_NONBLOCK, directory, system) as old:
             status = system.status(old)
             _check(place, status)
-            temporary = _fresh_name()
-            with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, directory, system) as new:
-                with _removed_on_error(temporary, directory, system):
-                    _fill(new, after, status, system)
-                    second = _second_name(name, directory, system)
-                    with _removed_on_error(second, directory, system):
+            second = _second_name(name, directory, system)
+            try:
+                temporary = _fresh_name() if second else _fresh_name().ljust(_LONGEST_NAME, "-")
+                with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, directory, system) as new:
+                    try:
+                        _fill(new, after, status, system)
                         sync_directory(system.sync, directory)
                         system.checkpoint(directory)
                         if volume.read(real, len(before) + 1) != before:
                             raise RefusedError(f"{place} was not changed: another program has changed it just now")
                         system.rename(temporary, name, directory)
-                try:
-                    sync_renamed(system.sync, directory, new)
-                    system.checkpoint(directory)
-                except OSError as error:
-                    what = f"{place} was changed, but a power cut may undo it: {_reason(error)}"
-                    raise RefusedError(what, hint="run sync, and look again") from error
-                finally:
-                    _remove(second, directory, system)
+                    except BaseException:
+                        _remove(temporary, directory, system)
+                        raise
+                    try:
+                        sync_renamed(system.sync, directory, new)
+                        system.checkpoint(directory)
+                    except OSError as error:
+                        what = f"{place} was changed, but a power cut may undo it: {_reason(error)}"
+                        raise RefusedError(what, hint="run sync, and look again") from error
+            finally:
+                _remove(second, directory, system)
 
 
 @contextmanager
@@ -151,15 +158,6 @@ def _opened(path: str, flags: int, directory: int | None, system: System) -> Ite
             system.close(descriptor)
 
 
-@contextmanager
-def _removed_on_error(name: str, directory: int, system: System) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        _remove(name, directory, system)
-        raise
-
-
 def _check(place: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise RefusedError(f"{place} was not changed: it is {file_type(status.st_mode)}, not a file")
@@ -175,8 +173,9 @@ def _fresh_name() -> str:
 def _tidy(directory: int, system: System) -> None:
     """Remove what attempts have left that lost their power; the lock says that nobody is at it now."""
     for name in system.names(directory):
-        digits = name.removeprefix(_TEMPORARY)
-        if len(name) - len(digits) == len(_TEMPORARY) and len(digits) == 16 and not digits.strip("0123456789abcdef"):
+        digits, dashes = name[len(_TEMPORARY) :][:16], name[len(_TEMPORARY) + 16 :]
+        ours = name.startswith(_TEMPORARY) and len(digits) == 16 and not digits.strip("0123456789abcdef")
+        if ours and not dashes.strip("-"):
             _remove(name, directory, system)
 
 

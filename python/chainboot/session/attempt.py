@@ -16,11 +16,12 @@ from chainboot.boot.cmdline import join
 from chainboot.boot.discovery import Discovery
 from chainboot.boot.plan import ArmWatchdog, WriteRecord
 from chainboot.boot.volume import Configuration, Volume
-from chainboot.boot.writable import own_directory, writable
+from chainboot.boot.writable import NotReadOnlyError, own_directory, writable
 from chainboot.errors import ChainbootError, RefusedError
-from chainboot.process import Runner
+from chainboot.process import Runner, in_child
 from chainboot.session.log import Log
 from chainboot.session.trials import OFF, Place, Trials, place_of
+from chainboot.session.volumes import steady
 from chainboot.settings import Settings
 from chainboot.text import printable
 from chainboot.trial import evidence, kept_log, store, watchdog
@@ -29,14 +30,19 @@ from chainboot.trial.entry_id import entry_id
 from chainboot.trial.evidence import Evidence, gather
 from chainboot.trial.record import Record
 from chainboot.trial.store import Reading
-from chainboot.trial.transition import clear_request, settle, start
+from chainboot.trial.transition import clear_request, settle, start, take_back
 from chainboot.trial.watchdog import NONE as NO_WATCHDOG
 from chainboot.trial.watchdog import Watchdog, find
 from chainboot.trial.words import words
 
 # Seconds to wait for others who read or write: somebody waits for the jump.
 _PATIENCE = 5.0
-_LARGEST = 1 << 17
+_LARGEST = 1 << 18
+
+# Seconds for a write to a disk that may be dying; and for a look at what a failed system has left.
+_LIMIT = 30.0
+_LOOK_S = 15.0
+_REFUSED = "refused: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,20 @@ class Attempt:
     watchdog: Watchdog | None = None
     seconds: int = 0
     remarks: tuple[str, ...] = ()
+    own_words: int = 1
+
+    def shorter(self) -> tuple[Attempt, ...]:
+        """This one, and those with fewer words on the command line, what matters least left out first.
+
+        That is what was set for trials, the watchdog, `panic=`, and that it is a trial. Who it is stays to the last.
+        """
+        found = [self]
+        words = self.added.split(" ")
+        for kept in (self.own_words, 3, 2, 1):
+            if len(words) > kept:
+                fewer = " ".join(words[:kept])
+                found.append(replace(self, added=fewer, watchdog=self.watchdog if kept == self.own_words else None))
+        return tuple(found)
 
     @property
     def steps(self) -> tuple[WriteRecord | ArmWatchdog, ...]:
@@ -79,7 +99,7 @@ class Attempt:
 
 @dataclass
 class Attempts:
-    """Counts the boots of this machine. `now` is the time in seconds since 1970."""
+    """Counts the boots of this machine. `now` is in seconds since 1970; `limit`, in seconds, is for one write."""
 
     run: Runner
     settings: Settings
@@ -88,6 +108,8 @@ class Attempts:
     now: Callable[[], int] = lambda: int(time.time())
     find_watchdog: Callable[[Runner], Watchdog | None] = find
     gather: Callable[[str, str, Sequence[Volume], int], Evidence] = gather
+    update: Callable[[str, str, Callable[[Record], Record]], object] = store.update
+    limit: float = _LIMIT
     _armed: Watchdog | None = field(default=None, init=False)
 
     def look(self, discovery: Discovery) -> Trials:
@@ -103,7 +125,8 @@ class Attempts:
             at = place_of(configuration)
             if at in readings or not configuration.menu.entries:
                 continue
-            reading = store.read(configuration.volume, at[1])
+            with steady(self.runtime):  # in the middle of somebody's write it would seem not to be there
+                reading = store.read(configuration.volume, at[1])
             record = reading.record
             if record is not None and record.started:
                 found = self._evidence(record, discovery)
@@ -130,28 +153,32 @@ class Attempts:
             return made
         unsettled = trials.unsettled.get(place_of(configuration))
         after = _started(record, digest, self.settings.tries, self.now(), by_itself=by_itself)
+        # A request for one boot has to be gone before it, or it is followed for ever.
+        once = record.request is not None and record.request.once and record.request.digest == digest
         made = replace(
             made,
             counted=True,
+            must=must or (by_itself and once),
             by_itself=by_itself,
             writes=after != record or unsettled is not None,
             unsettled=unsettled,
         )
         if verdict.standing is Standing.GOOD:
             return made
-        watchdog, seconds = self._watchdog(dry_run=dry_run)
+        # What is bad is started by hand, or because nothing else is left: there is nothing to fall back to, and a
+        # system in which nobody stops the watchdog must be left alone.
+        wanted = verdict.standing is not Standing.BAD and bool(self.settings.trial_watchdog)
+        watchdog, seconds = self._watchdog(dry_run=dry_run) if wanted else (None, 0)
         armed = watchdog.word(seconds) if watchdog is not None else ""
         remarks = [f"{label}: {verdict.describe()}"]
-        if self.settings.trial_watchdog and not dry_run:
+        if wanted and not dry_run:
             remarks.append(NO_WATCHDOG if watchdog is None else watchdog.describe(seconds))
+        own = words(digest, verdict.trial, candidate.cmdline, self.settings.trial_panic, armed)
         return replace(
             made,
-            added=join(
-                words(digest, verdict.trial, candidate.cmdline, self.settings.trial_panic, armed),
-                self.settings.trial_append,
-            ),
+            added=join(own, self.settings.trial_append),
+            own_words=len(own.split(" ")),
             trial=verdict.trial,
-            must=must,
             watchdog=watchdog,
             seconds=seconds,
             remarks=tuple(remarks),
@@ -168,9 +195,12 @@ class Attempts:
         if attempt.writes or (attempt.counted and len(acts) > 1):
             try:
                 self._write(attempt, acts)
+            except NotReadOnlyError as error:  # what matters is on the disk
+                problems.append(str(error))
             except (ChainbootError, OSError) as error:
                 if attempt.writes and attempt.must:
-                    raise RefusedError(f"{attempt.label} is on trial, and its try was not written: {error}") from error
+                    what = "it is on trial, and its try" if attempt.trial is not None else "that it boots only once"
+                    raise RefusedError(f"{attempt.label} was not booted: {what} was not written: {error}") from error
                 what = "record of trials" if attempt.writes else "log of this first stage"
                 problems.append(f"the {what} was not written: {error}")
         if attempt.watchdog is not None:
@@ -181,20 +211,22 @@ class Attempts:
             self.log.write("chainboot", problem)
         return tuple(problems)
 
-    def undo(self, attempt: Attempt, reason: str) -> None:
-        """The machine did not jump: stop the watchdog, and say in the record that it was no fault of the system."""
+    def undo(self, attempt: Attempt) -> str:
+        """The machine did not jump: stop the watchdog and give the try back. Returns what is left of it, or ""."""
+        left = ""
         if self._armed is not None:
-            watchdog.disarm(self._armed)
+            left = watchdog.disarm(self._armed) or ""
             self._armed = None
         if attempt.trial is not None:
             with suppress(ChainbootError, OSError):
-                self.change(attempt.configuration, lambda record: settle(record, reason, self.now()))
+                self.change(attempt.configuration, lambda record: take_back(record, attempt.digest))
+        return left
 
-    def change(self, configuration: Configuration, change: Callable[[Record], Record]) -> Record:
+    def change(self, configuration: Configuration, change: Callable[[Record], Record]) -> None:
         """Change the record of a configuration, which has to be there already. Raises `ChainbootError`."""
         path = place_of(configuration)[1]
         with writable(configuration.volume, self.run, runtime=self.runtime, patience=_PATIENCE) as root:
-            return store.update(root, path, change)
+            self._bounded(lambda: self.update(root, path, change))
 
     def _write(self, attempt: Attempt, acts: Sequence[str]) -> None:
         configuration = attempt.configuration
@@ -205,15 +237,35 @@ class Attempts:
             settled = settle(record, why, self.now())
             return _started(settled, attempt.digest, self.settings.tries, self.now(), by_itself=attempt.by_itself)
 
-        with writable(configuration.volume, self.run, runtime=self.runtime, patience=_PATIENCE) as root:
-            if attempt.writes:
-                store.update(root, place_of(configuration)[1], started)
-            # From here on nothing matters enough to keep the machine from booting.
+        def beside(root: str) -> str:
             problems = [kept_log.append(root, directory, acts)]
             if attempt.unsettled is not None:
                 problems.append(evidence.keep(root, directory, attempt.unsettled))
-        for problem in filter(None, problems):
+            return "\n".join(filter(None, problems))
+
+        with writable(configuration.volume, self.run, runtime=self.runtime, patience=_PATIENCE) as root:
+            if attempt.writes:
+                self._bounded(lambda: self.update(root, place_of(configuration)[1], started))
+            # From here on nothing matters enough to keep the machine from booting.
+            problems = in_child(lambda: beside(root), self.limit)
+        for problem in ["the log was not written"] if problems is None else problems.splitlines():
             self.log.write("chainboot", problem)
+
+    def _bounded(self, work: Callable[[], object]) -> None:
+        """Do what may hang, on a dying disk, without hanging with it. Raises `ChainbootError`, with its words too."""
+
+        def said() -> str:
+            try:
+                work()
+            except (ChainbootError, OSError) as error:
+                return f"{_REFUSED}{error}"
+            return ""
+
+        told = in_child(said, self.limit)
+        if told is None:
+            raise ChainbootError(f"it was not done within {self.limit:g} s: the disk may be dying")
+        if told.startswith(_REFUSED):
+            raise ChainbootError(told.removeprefix(_REFUSED))
 
     def _watchdog(self, *, dry_run: bool) -> tuple[Watchdog | None, int]:
         wanted = self.settings.trial_watchdog
@@ -221,22 +273,34 @@ class Attempts:
         return (None, 0) if found is None else (found, found.clamp(wanted))
 
     def _evidence(self, record: Record, discovery: Discovery) -> Evidence:
-        """What is known of the entry that was started last and did not prove itself; looked for once."""
-        cache = f"{self.runtime}/evidence-{record.started}"
-        with suppress(OSError, ValueError):
-            with open(cache, encoding="utf-8", errors="replace") as file:
-                why, *lines = file.read(_LARGEST).split("\n")
-            return Evidence(record.started, why, tuple(lines))
-        known = record.find(record.started)
+        """What is known of the entry that was started last and did not prove itself; looked for once, and not for long:
+        a menu waits for it, and the disk that it is looked for on may be why it failed.
+        """
+        digest = record.started
+        known = record.find(digest)
+        cache = f"{self.runtime}/evidence-{digest}-{known.tries_done if known is not None else 0}"
+        with suppress(OSError, ValueError), open(cache, encoding="utf-8", errors="replace") as file:
+            return _as_evidence(digest, file.read(_LARGEST))
         # What the record says is about this try only where its own system wrote it when it gave up.
         own = known.why if known is not None and record.expired else ""
-        found = self.gather(record.started, own, discovery.volumes, known.since if known is not None else 0)
+        since = known.since if known is not None else 0
+
+        def look() -> str:
+            found = self.gather(digest, own, discovery.volumes, since)
+            return "\n".join((found.why, *found.lines))
+
+        told = in_child(look, min(self.limit, _LOOK_S)) or own or evidence.NO_WORD
         fresh = f"{cache}.{os.getpid()}"
         with suppress(OSError):
             with open(fresh, "w", encoding="utf-8", errors="replace") as file:
-                file.write("\n".join((found.why, *found.lines)))
+                file.write(told)
             os.rename(fresh, cache)
-        return found
+        return _as_evidence(digest, told)
+
+
+def _as_evidence(digest: str, text: str) -> Evidence:
+    why, *lines = text.split("\n")
+    return Evidence(digest, why, tuple(lines))
 
 
 def _started(record: Record, digest: str, tries: int, now: int, *, by_itself: bool) -> Record:

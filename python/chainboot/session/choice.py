@@ -71,7 +71,9 @@ def autoboot(
     on_timeout = _on_timeout(first, among)
     base = on_timeout[0] if on_timeout is not None and not _why_not(on_timeout[0], failed) else default
     assessed = trials.assess(configurations, among, base, lambda each: cannot_boot(each, failed))
-    if assessed is not None and (assessed.kind is not Kind.DEFAULT or assessed.reason):
+    # Where nothing is left there is still what another disk has, as without any trials.
+    decides = assessed is not None and assessed.kind is not Kind.NOTHING
+    if assessed is not None and decides and (assessed.kind is not Kind.DEFAULT or assessed.reason):
         decided = _assessed(assessed, base, on_timeout, timeout_ds, total_ds, settings)
         if default is not None and base is not None and base.index == decided.index:
             decided = replace(decided, default=default.index)

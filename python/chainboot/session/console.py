@@ -187,6 +187,8 @@ class Console:
                 self.say(printable(line))
         except ChainbootError as error:
             return str(error)
+        except OSError as error:  # a disk that fails while a wish is written to it
+            return f"it could not be done: {error.strerror or error}"
         return ""
 
     def _follow(self) -> str:

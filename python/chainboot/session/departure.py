@@ -104,13 +104,14 @@ class Departure:
         return candidate if self.objections(bare, bare.cmdline) else bare
 
     def _fitting(self, candidate: Candidate, attempt: Attempt | None) -> tuple[Candidate, Attempt | None]:
-        """The same for the words of a trial, which matter more than a console: they are the last to be left out."""
+        """The same for the words of a trial: a console goes before them, and of them what matters least."""
         if attempt is None:
             return self.fitting(candidate), None
-        for each in (candidate, replace(candidate, consoles="")):
-            if not self.objections(each, with_parameters(each.boot_cmdline, attempt.added)):
-                return each, attempt
-        # Without them nothing can be proved, so that it is not counted either.
+        for less in attempt.shorter():
+            for each in (candidate, replace(candidate, consoles="")):
+                if not self.objections(each, with_parameters(each.boot_cmdline, less.added)):
+                    return each, less
+        # Without any of them nothing can be proved, so that it is not counted either.
         return self.fitting(candidate), None
 
     def _attempt(self, candidate: Candidate, discovery: Discovery, by: str, *, dry_run: bool = False) -> Attempt | None:
@@ -198,10 +199,12 @@ class Departure:
             return str(error)
         try:
             said = record(attempt)
-        except ChainbootError as error:
+        except Exception as error:  # whatever it was: nothing stays loaded or armed, and others may boot
             unload(self.run, loaded=True)
-            self._failed(str(error), entry)
-            return str(error)
+            self._undo(attempt)
+            reason = str(error) if isinstance(error, ChainbootError) else f"{what} was not booted: {error}"
+            self._failed(reason, entry)
+            return reason
         told = f"{'chainboot:' if what in POWER else BOOTING} {what}: {printable(plan.title)}"
         self.shared.leave(f"{told} ({who})", self.clock())
         notes = [f"chainboot: {printable(note)}" for note in (*plan.notes, *said)]
@@ -231,10 +234,13 @@ class Departure:
         except Exception as error:  # whatever it was, the machine must not stay half left
             reason = f"{plan.label} was not booted: {error}"
         unload(self.run)
-        if attempt is not None and self.attempts is not None:
-            self.attempts.undo(attempt, reason)
+        trouble = self._undo(attempt)
+        reason = f"{reason}; {trouble}" if trouble else reason
         self._failed(reason, entry)
         return reason
+
+    def _undo(self, attempt: Attempt | None) -> str:
+        return "" if attempt is None or self.attempts is None else self.attempts.undo(attempt)
 
     def _failed(self, reason: str, entry: Identity | None) -> None:
         """Write down why, and let everybody look anew: the entry that boots by itself may be another one now."""

@@ -21,7 +21,7 @@ from chainboot.boot.source import configurations
 from chainboot.boot.sysappend import read_system
 from chainboot.boot.turn import STOPPING, is_stopping, take_turn, unshaken
 from chainboot.boot.volume import Configuration
-from chainboot.errors import ChainbootError, RefusedError
+from chainboot.errors import ChainbootError, NotFoundError, RefusedError
 from chainboot.listing import plan_json
 from chainboot.process import Runner
 from chainboot.remote.role import Role, least
@@ -159,19 +159,19 @@ class LoginShell:
             against.append(STOPPING)
         if against:
             raise RefusedError(f"{candidate.entry.label} was not booted: {'; '.join(against)}")
-        counted = self._counted(candidate, cmdline)
+        start = self._start(candidate, cmdline)
         return make_plan(
             candidate,
             cmdline=cmdline,
             machine=host.machine,
             runtime=self.runtime,
             systemd=True,
-            words=counted.words if counted is not None else "",
-            record=counted.steps if counted is not None else (),
-            remarks=counted.remarks if counted is not None else (),
+            words=start.words if start is not None else "",
+            record=start.steps if start is not None else (),
+            remarks=start.remarks if start is not None else (),
         )
 
-    def _counted(self, candidate: Candidate, cmdline: str | None) -> OwnStart | None:
+    def _start(self, candidate: Candidate, cmdline: str | None) -> OwnStart | None:
         """How the boot is counted: with a command line of somebody's own it is not."""
         return own_start(candidate, self.host()) if cmdline is None else None
 
@@ -190,9 +190,10 @@ class LoginShell:
             with unshaken(), take_turn(who, self.runtime) as turn:
                 plan = self._plan(candidate, cmdline)  # what was found may be gone, and so may the machine be
                 self._log(self._entries(candidate, cmdline, plan), late)
+                start = None
                 try:
-                    counted = self._counted(candidate, cmdline)
-                    write = counted.write if counted is not None else str
+                    start = self._start(candidate, cmdline)
+                    write = start.write if start is not None else str
                     turn.boot(
                         plan,
                         self.run,
@@ -205,9 +206,11 @@ class LoginShell:
                     known = isinstance(error, ChainbootError)
                     why = str(error) if known else f"{label} was not booted: {type(error).__name__}"
                     self._log([clip(why, _LINE_BYTES)], late)
+                    late.extend(filter(None, [start.undo() if start is not None else ""]))
                     raise
                 if not turn.hand_over(self.run, clock=self.clock, sleep=self.sleep):
                     late.append(_WAITS)
+                    late.extend(filter(None, [start.undo() if start is not None else ""]))
         finally:
             for line in late:
                 self.say(line)
@@ -248,12 +251,20 @@ class LoginShell:
                 return
 
     def _status(self) -> Answer:
-        found, among = self._find()
+        cmdline, release = self.running()
+        booted, missing = read_words(cmdline), ""
+        found: tuple[Configuration, ...] = ()
+        among: tuple[Candidate, ...] = ()
+        try:
+            found, among = self._find()
+        except NotFoundError as error:
+            if booted is None:
+                raise
+            missing = error.message  # what this boot is and how long is left is known all the same
         host = self.host()
         problems = (*host_objections(host), *host_remarks(host), *self._remarks())
-        cmdline, release = self.running()
-        look = Look(read_words(cmdline), self.run, self.runtime)
-        status = running.Running(self.person, among, cmdline, release, problems, read_status(look, found, among))
+        trial = read_status(Look(booted, self.run, self.runtime), found, among, missing)
+        status = running.Running(self.person, among, cmdline, release, problems, trial)
         return Answer(running.running_text(status), running.running_json(status))
 
 

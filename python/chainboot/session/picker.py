@@ -13,6 +13,7 @@ from chainboot.session.clock import clock
 from chainboot.session.loop import run_menu
 from chainboot.session.screen import Abilities, Action, open_menu
 from chainboot.session.terminal import open_terminal
+from chainboot.session.trial_status import read_trials
 from chainboot.settings import Settings
 
 _USUAL = Abilities(can_shell=False, can_edit=True, can_quit=True)
@@ -51,9 +52,10 @@ def choose_on_this_terminal(
         message = message or decided.surprise
     else:
         decided = replace(decided, timeout_ds=None, total_timeout_ds=None)
+    trials = read_trials(configurations)
     while True:
         state = open_menu(
-            menu_items(among),
+            menu_items(among, trials),
             default=decided.default,
             timer=decided.index,
             timer_cmdline=decided.cmdline,

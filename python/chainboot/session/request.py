@@ -128,6 +128,9 @@ def parse(
     request = _arguments(verb, words[1:])
     if (request.append or request.cmdline is not None) and request.verb == "boot" and not role.allows(Role.EDIT):
         raise _not_allowed("a command line of one's own", Role.EDIT, role)
+    if request.verb == "log" and request.entry is not None and not role.allows(Role.BOOT):
+        # Of the failed system's journal, which only its administrators may read.
+        raise _not_allowed("why an entry failed", Role.BOOT, role)
     return request
 
 

@@ -14,12 +14,12 @@ from chainboot.boot.volume import Configuration
 from chainboot.listing import Json, verdict_json
 from chainboot.process import Runner
 from chainboot.session.trials import Trials, place_of
-from chainboot.settings import RUNTIME
+from chainboot.settings import RUNTIME, Settings
 from chainboot.text import counted
 from chainboot.trial import deadline, store
 from chainboot.trial.assessment import Assessment, Verdict
 from chainboot.trial.entry_id import entry_id
-from chainboot.trial.proof import NOT_COUNTED, Life, State, find_home, home_of, tries_of
+from chainboot.trial.proof import NOT_COUNTED, Life, State, find_home, home_of
 from chainboot.trial.words import Booted
 
 
@@ -27,9 +27,9 @@ from chainboot.trial.words import Booted
 class TrialStatus:
     """`booted` is None where this boot is not counted, and then so is `state`. `runs` are the entries that it is.
 
-    `seconds_left`: until the machine restarts, None where it does not. `record` is the file's place on this machine;
-    `missing`: it is not there. `standing` has an entry and what is known of it; `next` is the entry that boots next
-    when nobody is there, and why.
+    `seconds_left`: until the machine restarts, None where it does not. `record` is the file's place on this machine,
+    "" where no configuration was found; `missing`: it is not there. `standing` has an entry and what is known of it;
+    `next` is the entry that boots next when nobody is there, and why.
     """
 
     booted: Booted | None
@@ -55,31 +55,54 @@ class Look:
     uptime: Callable[[], float] = field(default=time.monotonic)
 
 
-def read_status(look: Look, configurations: Sequence[Configuration], among: Sequence[Candidate]) -> TrialStatus:
-    """How this boot stands; at least one configuration is given. What cannot be read is a sentence."""
+def read_status(
+    look: Look, configurations: Sequence[Configuration], among: Sequence[Candidate], problem: str = ""
+) -> TrialStatus:
+    """How this boot stands. What cannot be read is a sentence.
+
+    Where there is no configuration, `problem` says why: then only what the boot itself says is known.
+    """
     booted = look.booted
+    state = Life(booted, look.runtime).state if booted is not None else None
+    left = deadline.seconds_left(look.run, look.uptime()) if state is State.WAITS else None
+    if not configurations:
+        stay = (f"it cannot be blessed as long as that is so; {deadline.STAY}",) if left is not None else ()
+        return TrialStatus(booted, state, seconds_left=left, problems=(problem, *stay) if problem else stay)
     home = find_home(configurations, among, booted.digest) if booted is not None else home_of(configurations[0], among)
-    reading = store.read(home.configuration.volume, home.path)
-    trials = Trials(tries=tries_of(booted), readings={place_of(home.configuration): reading})
+    trials = read_trials(configurations)
     verdicts = ((each, trials.verdict(each)) for each in home.among)
+    # What was asked for in another configuration counts as well, where the first stage lets it.
     assessed: Assessment | None = trials.assess(
-        [home.configuration], home.among, home.own_default, lambda each: "; ".join(each.reasons)
+        configurations, among, home.own_default, lambda each: "; ".join(each.reasons)
     )
     index = assessed.index if assessed is not None else home.own_default.index if home.own_default else None
-    state = Life(booted, look.runtime).state if booted is not None else None
+    reading = trials.readings[place_of(home.configuration)]
     return TrialStatus(
         booted,
         state,
         home.named(booted.digest) if booted is not None else (),
-        deadline.seconds_left(look.run, look.uptime()) if state is State.WAITS else None,
+        left,
         home.root + home.path,
         reading.missing,
         tuple((each, known) for each, known in verdicts if known is not None),
-        next((each for each in home.among if each.index == index), None),
+        next((each for each in among if each.index == index), None),
         assessed.reason if assessed is not None else "",
         assessed.once if assessed is not None else False,
-        tuple(reading.problems),
+        tuple(dict.fromkeys(each for one in trials.readings.values() for each in one.problems)),
     )
+
+
+def read_trials(configurations: Sequence[Configuration]) -> Trials:
+    """What the records of these configurations say of entries, with the first stage's usual number of tries."""
+    places = {place_of(each): each.volume for each in configurations}
+    return Trials(Settings().tries, readings={place: store.read(volume, place[1]) for place, volume in places.items()})
+
+
+def read_standing(configurations: Sequence[Configuration], among: Sequence[Candidate]) -> dict[int, Verdict]:
+    """What is known of entries, by their numbers; without those for which trials are off."""
+    trials = read_trials(configurations)
+    verdicts = ((each.index, trials.verdict(each)) for each in among)
+    return {index: known for index, known in verdicts if known is not None}
 
 
 def trial_json(status: TrialStatus) -> Json:
@@ -96,7 +119,7 @@ def trial_json(status: TrialStatus) -> Json:
         "watchdog": {"driver": booted.watchdog[0], "seconds": booted.watchdog[1]}
         if booted and booted.watchdog
         else None,
-        "record": None if status.missing else status.record,
+        "record": None if status.missing else status.record or None,
         "next": {
             "index": following.index,
             "label": following.entry.label,
@@ -125,6 +148,8 @@ def trial_lines(status: TrialStatus) -> list[str]:
     if status.booted is not None and status.booted.watchdog is not None:
         driver, seconds = status.booted.watchdog
         lines.append(f"watchdog  {driver}, armed by the first stage for {counted(seconds, 'second')}")
+    if not status.record:
+        return lines
     following = f"{status.next.index} {status.next.entry.label}" if status.next else "nothing by itself"
     lines.append(f"next      {following}{f': {status.why}' if status.why else ''}")
     missing = ", which is not there: nothing is counted before the first blessing" if status.missing else ""
@@ -140,7 +165,7 @@ def _as_what(status: TrialStatus) -> str:
         case State.BLESSED:
             return f"{what}; it has proved itself"
         case State.EXPIRED:
-            return f"{what}; given up, and the machine restarts"
+            return f"{what}; given up: it is not blessed any more"
         case State.WAITS:
             left = status.seconds_left
             until = (

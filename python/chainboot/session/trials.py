@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chainboot.boot.candidate import Candidate, own_default
 from chainboot.boot.volume import Configuration
-from chainboot.trial.assessment import Assessment, Plausible, Verdict, assess, newest_good, verdict
+from chainboot.text import printable
+from chainboot.trial.assessment import Assessment, Kind, Plausible, Verdict, assess, newest_good, verdict
 from chainboot.trial.entry_id import entry_id
 from chainboot.trial.evidence import Evidence
 from chainboot.trial.record import Record
@@ -66,19 +67,26 @@ class Trials:
     ) -> Assessment | None:
         """Which entry the next boot takes; None where trials have nothing to say.
 
-        `base` is what the configuration itself would boot; `why_not` says why an entry cannot boot, "" where it can. A
-        request counts wherever it was made: the first record that has one decides.
+        `base` is what the configuration itself would boot; `why_not` says why an entry cannot boot, "" where it can.
+        The record of that configuration decides, its request too: a disk that somebody plugs in chooses nothing. Only
+        where nothing there is good, what is good on another one comes first.
         """
-        first = base.configuration if base is not None else None
-        asked = (each for each in configurations if (record := self.record(each)) is not None and record.request)
-        deciding = next(asked, first)
-        record = self.record(deciding) if deciding is not None else None
-        if record is None or deciding is None:
+        record = self.record(base.configuration) if base is not None else None
+        if record is None or base is None:
             return None
-        own = [each for each in among if _is(each.configuration, deciding)]
-        if base is None or not _is(base.configuration, deciding):
-            base = own_default(deciding, among)
-        return assess(plausible(own, why_not), record, base.index if base is not None else None, self.tries)
+        own = [each for each in among if _is(each.configuration, base.configuration)]
+        assessed = assess(plausible(own, why_not), record, base.index, self.tries)
+        if assessed.kind not in (Kind.NOTHING, Kind.NOTHING_GOOD):
+            return assessed
+        for other in configurations:
+            known = self.record(other)
+            if known is None or _is(other, base.configuration):
+                continue
+            good = newest_good(plausible([each for each in among if _is(each.configuration, other)], why_not), known)
+            if good is not None:
+                told = f"{printable(good.label)} of {other.volume.name} is known to be good."
+                return replace(assessed, index=good.index, reason=f"{assessed.reason} {told}", kind=Kind.FALLBACK)
+        return assessed
 
     def good_besides(
         self, candidate: Candidate, among: Sequence[Candidate], why_not: Callable[[Candidate], str]

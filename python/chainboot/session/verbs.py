@@ -165,7 +165,9 @@ class Verbs:
     def _log(self, request: Request) -> Answer:
         if request.entry is not None:
             discovery, among = self._find()
-            return Answer(*failure(choose(among, request.entry), self.departure.trials(discovery)))
+            return Answer(
+                *failure(choose(among, request.entry), self.departure.trials(discovery), self.departure.runtime)
+            )
         acts = self.log.read()
         return Answer(log_text(acts), log_json(acts))
 

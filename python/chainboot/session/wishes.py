@@ -21,6 +21,7 @@ from chainboot.session.departure import Departure
 from chainboot.session.log import Log
 from chainboot.session.overview import Overview
 from chainboot.session.trials import Trials, place_of
+from chainboot.session.volumes import steady
 from chainboot.text import printable
 from chainboot.trial import evidence, kept_log, store
 from chainboot.trial.entry_id import entry_id
@@ -66,12 +67,12 @@ class Wishes:
         current = current or next((each for each in self.among if each.default), None)
         if current is None:
             raise NotFoundError("there is no default entry to roll back from", hint="`next ENTRY` names one")
-        self._record(trials, current.configuration)
+        self._need_record(trials, current.configuration)
         failed = self.overview.shared.failed()
         good = trials.good_besides(current, self.among, lambda each: cannot_boot(each, failed))
         if good is None:
             raise NotFoundError(
-                f"no entry but {current.entry.label} is known to be good", hint="`next ENTRY` takes any entry"
+                f"no entry beside {current.entry.label} is known to be good", hint="`next ENTRY` takes any entry"
             )
         return self._ask(attempts, trials, good, once=False)
 
@@ -108,7 +109,13 @@ class Wishes:
 
     def _ask(self, attempts: Attempts, trials: Trials, candidate: Candidate, *, once: bool) -> Wish:
         configuration, label = candidate.configuration, printable(candidate.entry.label)
-        self._record(trials, configuration)
+        deciding = next((each.configuration for each in self.among if each.default), configuration)
+        if place_of(configuration) != place_of(deciding) or configuration.path != deciding.path:
+            raise RefusedError(
+                f"{label} is of another configuration than the one from which this machine boots by itself",
+                hint="`boot ENTRY` boots it now",
+            )
+        self._need_record(trials, configuration)
         if candidate.reasons:
             raise RefusedError(f"{label} cannot boot: {'; '.join(candidate.reasons)}")
         default = own_default(configuration, self.among)
@@ -144,7 +151,7 @@ class Wishes:
             raise RefusedError("trials are off on this machine (setting tries)", hint="`set-default ENTRY` is lasting")
         return self.departure.attempts
 
-    def _record(self, trials: Trials, configuration: Configuration) -> None:
+    def _need_record(self, trials: Trials, configuration: Configuration) -> None:
         if trials.record(configuration) is None:
             raise RefusedError(
                 f"{configuration.volume.name} has no record of trials that could be kept",
@@ -156,15 +163,16 @@ class Wishes:
         self.overview.shared.look_again()
 
 
-def failure(candidate: Candidate, trials: Trials) -> tuple[str, Json]:
+def failure(candidate: Candidate, trials: Trials, runtime: str) -> tuple[str, Json]:
     """Everything that is known of why an entry failed: for a person, and for a program."""
     configuration, digest = candidate.configuration, entry_id(candidate.entry)
     directory = own_directory(configuration)
     verdict = trials.verdict(candidate)
     unsettled = trials.unsettled.get(place_of(configuration))
     now = unsettled.lines if unsettled is not None and unsettled.digest == digest else ()
-    kept = evidence.recall(configuration.volume, directory, digest)
-    log = kept_log.tail(configuration.volume, directory, _LOG_LINES)
+    with steady(runtime):
+        kept = evidence.recall(configuration.volume, directory, digest)
+        log = kept_log.tail(configuration.volume, directory, _LOG_LINES)
     described = verdict.describe() if verdict is not None else "trials are off for this entry"
     parts = (candidate.entry.label, described, now, kept, log)
     known: dict[str, Json] = {"trials": verdict_json(verdict)}

@@ -13,6 +13,9 @@ from chainboot.process import Runner
 TIMER = "chainboot-deadline.timer"
 LOGIN = "chainboot-login.path"
 
+# What somebody does who wants to look further.
+STAY = f"`systemctl stop {TIMER}` lets this system run on"
+
 _SHORT_S = 10.0
 _RESTART_S = 60.0
 

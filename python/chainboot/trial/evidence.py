@@ -31,6 +31,10 @@ _MESSAGES = 60
 _LARGEST = 64 << 10
 _FILES = 8
 
+# Said of a panic whose log does not say what was booted.
+_MAYBE = " (maybe the first stage's own)"
+_MAYBE_OLD = " (maybe of another boot)"
+
 _PSTORE_HEADING = "the kernel's log, kept across the reset: "
 
 
@@ -58,19 +62,23 @@ def gather(
     `fired` says (that a watchdog has reset the machine, or ""), and then the journal.
     """
     panic, problems = last_words.read(pstore, since=since)
-    if panic is not None and panic.entry not in (None, digest):
+    found = panic
+    if panic is None:
+        found, _ = last_words.read(pstore)  # older: it explains nothing, and is kept so that it can be cleared
+    elif panic.entry not in (None, digest):
         panic = None
     file = newest(volumes)
     journal = _journal(file, digest, since)
     # Written to after the try was spent, and nothing else has run since. Without the times it may be of another boot.
     sure = file is not None and bool(file.time and known_time(since))
     lines = [printable(f"pstore: {problem}") for problem in problems]
-    if panic is not None:
-        lines += (f"{_PSTORE_HEADING}{panic.source}{_at(panic.time)}", *panic.lines, "")
+    if found is not None:
+        whose = "" if panic is not None else ", of another boot"
+        lines += (f"{_PSTORE_HEADING}{found.source}{_at(found.time)}{whose}", *found.lines, "")
     if file is not None and journal is not None:
         lines += _shown(file, journal, sure=sure)
     reasons = (
-        panic.cause if panic is not None else "",
+        _panic_says(panic, since) if panic is not None else "",
         why,
         fired(),
         _journal_says(journal.messages) if journal is not None and sure else "",
@@ -141,9 +149,21 @@ def _journal_says(messages: Sequence[Message]) -> str:
     return f"it was not blessed; {what}: {last.identifier}: {last.text}"
 
 
+def _panic_says(panic: LastWords, since: int) -> str:
+    """Why the kernel of the entry died. A log that does not reach back to its command line may be of the first stage,
+    before the jump or after the reset, and counts only where it is known to be newer than the try."""
+    if panic.entry is not None or not panic.cause:
+        return panic.cause
+    if not known_time(since) or panic.time < since:
+        return ""
+    return f"{clip(panic.cause, _LONGEST - len(_MAYBE))}{_MAYBE}"
+
+
 def _console_says(panic: LastWords | None) -> str:
     if panic is None or not panic.lines:
         return ""
+    if panic.cause:  # not known to be newer than the try
+        return f"{clip(panic.cause, _LONGEST - len(_MAYBE_OLD))}{_MAYBE_OLD}"
     return f"it was not blessed; its kernel's log ends with: {last_words.bare(panic.lines[-1])}"
 
 

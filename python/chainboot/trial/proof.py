@@ -6,17 +6,19 @@ Knows what the kernel's command line says of this boot, where its record is, and
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from chainboot.boot.candidate import Candidate, own_default
+from chainboot.boot.lock import try_lock
 from chainboot.boot.volume import Configuration
 from chainboot.errors import ChainbootError, RefusedError
-from chainboot.settings import RUNTIME, Settings
+from chainboot.settings import RUNTIME
 from chainboot.text import counted
 from chainboot.trial import store, transition
 from chainboot.trial.entry_id import entry_id
@@ -24,11 +26,16 @@ from chainboot.trial.record import EntryRecord, Record
 from chainboot.trial.store import SYSTEM, System
 from chainboot.trial.words import Booted, read_words
 
-TOO_LATE = "it is too late: this boot has been given up, and the machine restarts"
+TOO_LATE = "it is too late: this boot has been given up"
 NOT_COUNTED = "this boot is not counted: no first stage that keeps a record has started it as an entry of its own"
 
 _BLESSED = "blessed"
 _EXPIRED = "expired"
+_LOCK = "proof"
+
+# Who blesses waits for another one, which takes as long as the record: seconds, and between two looks.
+_PATIENCE_S = 20.0
+_LOOK_S = 0.05
 
 
 class State(Enum):
@@ -42,10 +49,14 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where the running entry is counted: the configuration, and all entries that share its record."""
+    """Where the running entry is counted: the configuration, and all entries that share its record.
+
+    `whole`: nothing was left out that could not be read.
+    """
 
     configuration: Configuration
     among: tuple[Candidate, ...]
+    whole: bool = True
 
     @property
     def root(self) -> str:
@@ -67,10 +78,16 @@ class Home:
         return own_default(self.configuration, self.among)
 
 
-def find_home(configurations: Sequence[Configuration], among: Sequence[Candidate], digest: str) -> Home:
-    """The home of the entry `digest`: of the first configuration that has it, else of the first one there is."""
+def find_home(
+    configurations: Sequence[Configuration], among: Sequence[Candidate], digest: str, *, whole: bool = True
+) -> Home:
+    """The home of the entry `digest`: of the first configuration that has it, else of the first one there is.
+
+    `whole`: no configuration was left out.
+    """
     having = (each.configuration for each in among if entry_id(each.entry) == digest)
-    return home_of(next(having, configurations[0]), among)
+    without = any(each.code.startswith("include-") for one in configurations for each in one.menu.diagnostics)
+    return replace(home_of(next(having, configurations[0]), among), whole=whole and not without)
 
 
 def home_of(configuration: Configuration, among: Sequence[Candidate]) -> Home:
@@ -89,11 +106,6 @@ def read_booted(cmdline: str = "/proc/cmdline") -> Booted | None:
             return read_words(file.read())
     except OSError:
         return None
-
-
-def tries_of(booted: Booted | None) -> int:
-    """How many tries an entry has: the first stage has said so if this boot is a trial, else its default."""
-    return booted.trial[1] if booted is not None and booted.trial is not None else Settings().tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +127,24 @@ class Life:
             return State.EXPIRED
         return State.GOOD if self.booted.trial is None else State.WAITS
 
-    def bless(self, home: Home) -> tuple[str, ...]:
+    def bless(
+        self, home: Home, besides: Callable[[Record], Record] = lambda record: record, *, again: bool = False
+    ) -> tuple[str, ...]:
         """Mark the running entry as good, once for each boot, and forget entries that are gone.
 
-        The record is made if there is none. Returns sentences; raises `RefusedError` where it is too late or the record
-        cannot be written.
+        The record is made if there is none. `besides` is another change in the same write; `again`: blessed in this
+        boot or not, as where the record has vanished since. Returns sentences; raises `RefusedError` where it is too
+        late or the record cannot be written.
         """
+        with self._alone():
+            return self._bless(home, besides, again=again)
+
+    def _bless(self, home: Home, besides: Callable[[Record], Record], *, again: bool) -> tuple[str, ...]:
         digest = self.booted.digest
         what = describe(home, digest)
-        if self.state is State.BLESSED:
+        if self.state is State.BLESSED and not again:
             return (f"{what} has been blessed in this boot already",)
-        if self.state is State.EXPIRED:
+        if self._has(_EXPIRED) and not self._has(_BLESSED):
             raise RefusedError(f"{what} was not blessed: {TOO_LATE}")
 
         def change(record: Record) -> Record:
@@ -134,13 +153,33 @@ class Life:
             if record.expired:
                 # Of an earlier boot, after which a first stage could not write.
                 record = transition.settle(record, transition.UNPROVED, self.now())
-            known = {entry_id(each.entry) for each in home.among}
-            return transition.keep_only(transition.bless(record, digest, self.now()), {*known, digest})
+            record = transition.bless(record, digest, self.now())
+            if home.whole:
+                # Else what cannot be read at the moment would lose its "good", and with it be no way back.
+                record = transition.keep_only(record, {*(entry_id(each.entry) for each in home.among), digest})
+            return besides(record)
 
         record = store.update(home.root, home.path, change, self.calls, create=True)
         told = self._note(_BLESSED)
         entry = record.find(digest) or EntryRecord(digest, good=True, boots=1)
         return (f"{what} is good ({counted(entry.boots, 'boot')})", *told)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else blesses this boot meanwhile. Goes on where that cannot be: to count a boot twice harms nobody."""
+        descriptor = -1
+        with suppress(OSError):
+            os.makedirs(self.runtime, mode=0o700, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(f"{self.runtime}/{_LOCK}", flags, 0o600)
+            until = time.monotonic() + _PATIENCE_S
+            while not try_lock(descriptor, fcntl.LOCK_EX) and time.monotonic() < until:
+                time.sleep(_LOOK_S)
+        try:
+            yield
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def expire(self, home: Home | None, why: str) -> tuple[bool, tuple[str, ...]]:
         """Give this boot up: whether it is over, and sentences. A boot that is no trial, or is blessed, goes on.

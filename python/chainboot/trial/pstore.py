@@ -18,7 +18,7 @@ from chainboot.trial.transition import known_time
 
 DIRECTORY = "/sys/fs/pstore"
 
-# Files looked at, bytes read of each, lines kept, characters of each.
+# Files looked at, of which a crash has up to 15; bytes read of each, lines kept, characters of each.
 _FILES = 64
 _LARGEST = 256 << 10
 _LINES = 80
@@ -88,7 +88,7 @@ def read(directory: str = DIRECTORY, *, since: int = 0) -> tuple[LastWords | Non
 
 
 def clear(directory: str = DIRECTORY) -> None:
-    """Remove what `read` reads, so that the store has room for the next crash. What cannot be removed stays."""
+    """Remove the logs of dead kernels, so that the store has room for the next crash. What cannot be removed stays."""
     for name in _names(directory):
         with suppress(OSError):
             os.unlink(f"{directory}/{name}")
@@ -123,17 +123,20 @@ def entry_of(cmdline: str) -> str:
 
 
 def _names(directory: str) -> tuple[str, ...]:
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        return ()
-    return tuple(name for name in names if name.startswith(("dmesg-", "console-ramoops")))[:_FILES]
+    """The files of a kernel's log, the newest first."""
+    found: list[tuple[float, str]] = []
+    with suppress(OSError):
+        for name in os.listdir(directory):
+            if name.startswith(("dmesg-", "console-ramoops")):
+                with suppress(OSError):
+                    found.append((os.lstat(f"{directory}/{name}").st_mtime, name))
+    return tuple(name for _, name in sorted(found, reverse=True))
 
 
 def _parts(directory: str) -> tuple[list[_Part], tuple[str, ...]]:
     parts: list[_Part] = []
     problems: list[str] = []
-    for name in _names(directory):
+    for name in _names(directory)[:_FILES]:
         if name.endswith(".enc.z"):
             problems.append(f"{printable(name)} is compressed, and the kernel could not unpack it")
             continue

@@ -27,8 +27,8 @@ VERSION = 1
 _MAGIC = "chainboot-trials"
 # Bytes of the first line at most, with its line feed; the longest that is written has 53.
 _HEADER = 64
-# One more than the highest that there can be; 18 digits last for a boot every nanosecond of 30 years.
-SEQUENCE_END = 10**18
+# One more than the highest that there can be. Nobody gets there by writing, once each millisecond for 30000 years.
+SEQUENCE_END = 10**15
 
 # Characters of a reason and of a name; tries, and whatever else is counted.
 _LONGEST_WHY = 160

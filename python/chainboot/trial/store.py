@@ -152,19 +152,28 @@ def _change(where: str, real: str, change: Callable[[Record], Record], system: S
         after = _after(where, decoded, before, change)
         if after == before:
             return before
-        rest, at = encode(after), target(decoded) * SLOT
-        while rest:
-            written = system.write_at(descriptor, rest, at)
-            rest, at = rest[written:], at + written
+        slot = target(decoded)
         if status.st_size > SIZE:  # what is there never counted
             system.truncate(descriptor, SIZE)
-        with _undoable(f"{where} was changed"):
-            system.sync(descriptor)
-            system.checkpoint(descriptor)  # with data=journal the slot itself is in the journal
+        _put(where, descriptor, slot, after, system)
+        if after.sequence < before.sequence:  # begun anew: until the other slot follows, the old one counts
+            after = replace(after, sequence=after.sequence + 1)
+            _put(where, descriptor, 1 - slot, after, system)
         return after
     finally:
         with suppress(OSError):
             system.close(descriptor)  # which frees the lock
+
+
+def _put(where: str, descriptor: int, slot: int, record: Record, system: System) -> None:
+    """A slot, down to the disk."""
+    rest, at = encode(record), slot * SLOT
+    while rest:
+        written = system.write_at(descriptor, rest, at)
+        rest, at = rest[written:], at + written
+    with _undoable(f"{where} was changed"):
+        system.sync(descriptor)
+        system.checkpoint(descriptor)  # with data=journal the slot itself is in the journal
 
 
 def _after(where: str, decoded: Decoded, before: Record, change: Callable[[Record], Record]) -> Record:
@@ -174,9 +183,8 @@ def _after(where: str, decoded: Decoded, before: Record, change: Callable[[Recor
     after = tidy(replace(change(before), sequence=before.sequence))
     if after == before:
         return before
-    if before.sequence + 1 >= SEQUENCE_END:
-        raise RefusedError(f"{where} was not changed: its sequence has reached its end", hint="remove it")
-    return replace(after, sequence=before.sequence + 1)
+    # Whoever could write here once must not have the last word: at the end it begins anew.
+    return replace(after, sequence=before.sequence + 1 if before.sequence + 1 < SEQUENCE_END else 1)
 
 
 def _create(volume: Volume, path: str, change: Callable[[Record], Record], system: System) -> Record | None:

@@ -67,6 +67,15 @@ def settle(record: Record, why: str, now: int) -> Record:
     return replace(record, started="", expired=False)
 
 
+def take_back(record: Record, digest: str) -> Record:
+    """The record once the machine has not left after all: the try that `start` has spent was none."""
+    entry = record.find(digest)
+    if record.started != digest or entry is None or entry.good:
+        return record
+    given = replace(entry, tries_left=entry.tries_left + 1, tries_done=max(entry.tries_done - 1, 0))
+    return replace(_with(record, given), started="", expired=False)
+
+
 def bless(record: Record, digest: str, now: int) -> Record:
     """The record once the entry has proved itself: it is good from now on, and has booted once more.
 

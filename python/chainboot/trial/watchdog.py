@@ -34,8 +34,9 @@ _ENDS_AT_THE_JUMP = (_SOFTWARE, "diag288_wdt")
 # Watchdogs that say nowhere which driver they have (Linux 6.1), by what they call themselves.
 _DRIVERS = {"i6300ESB timer": "i6300esb", "Software Watchdog": _SOFTWARE, "z Watchdog": "diag288_wdt"}
 
-# What those take at most that do not tell sysfs, in seconds (drivers/watchdog/iTCO_wdt.c: 614 and no more).
-_MOST = {"iTCO_wdt": 613}
+# What those take at most that do not tell sysfs, in seconds (drivers/watchdog/iTCO_wdt.c: 614 and no more;
+# i6300esb.c; older kernels have no such file).
+_MOST = {"iTCO_wdt": 613, "i6300esb": 2046}
 
 # A time that no system starts in would reset a healthy one again and again. Seconds; somebody may still want less.
 _LEAST = 60
@@ -106,7 +107,8 @@ def find(run: Runner, *, sys: str = SYS, dev: str = DEV) -> Watchdog | None:
 def arm(watchdog: Watchdog, seconds: int, *, opener: Opener = open_device) -> str | None:
     """Start it; from now on nothing feeds it. Returns a sentence where it does not run, and None where it does.
 
-    One that cannot wait for `seconds`, nor for a minute, is left off: it would reset a system that is about to come up.
+    One that cannot wait for `seconds`, nor for a minute, or does not tell, is left off: it would reset a system that is
+    about to come up.
     """
     name = f"the watchdog {watchdog.driver} was not armed"
     try:
@@ -124,6 +126,9 @@ def arm(watchdog: Watchdog, seconds: int, *, opener: Opener = open_device) -> st
             return _left_off(device, f"{name}: it does not take {wanted} s ({_why(error)})")
         device.feed()
         left = _left(device)
+        if left is None and not watchdog.most:
+            # The kernel may feed one that cannot wait for so long, and nobody does after the jump.
+            return _left_off(device, f"{name}: it does not say how long it waits without this kernel")
         if left is not None and left + _ROUNDING < min(wanted, _LEAST):
             return _left_off(
                 device, f"{name}: it cannot wait for longer than {left + 1} s, and no system starts in that"
@@ -247,7 +252,7 @@ def _load(run: Runner, driver: str) -> None:
 
 
 def _left(device: Device) -> int | None:
-    """None where the driver does not say; then it has said what it takes at most."""
+    """None where the driver does not say."""
     try:
         return device.left()
     except OSError:

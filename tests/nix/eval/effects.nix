@@ -21,6 +21,14 @@ let
     chainboot
     ./everything.nix
   ];
+  withSystemdInitrd = nixos.evaluate "x86_64" [
+    chainboot
+    extlinux
+    {
+      boot.chainboot.enable = true;
+      boot.initrd.systemd.enable = true;
+    }
+  ];
   mirrored = nixos.evaluate "x86_64" [
     chainboot
     extlinux
@@ -314,6 +322,10 @@ in
     tries = false;
     trial_append = "boot.panic_on_fail";
   })
+
+  (is "a trial whose initrd is systemd's panics there too" withSystemdInitrd.config.boot.chainboot.settings.trial_append
+    "boot.panic_on_fail"
+  )
 
   (is "turned off, nothing is counted and nothing runs" {
     inherit (ibmZ.config.boot.chainboot.settings) tries;
