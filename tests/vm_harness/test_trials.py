@@ -70,11 +70,13 @@ ID = "0123456789abcdef"
 )
 def test_what_the_first_stage_adds_is_checked(said: str, trial: tuple[int, int] | None, holds: bool) -> None:
     line = f"{payload.COMMAND_LINE}quiet{said}\n"
-    assert (re.search(steps.given("quiet", ID, trial), line) is not None) is holds
+    assert (re.search(steps.given("quiet", entry=ID, trial=trial), line) is not None) is holds
 
 
-def test_where_nothing_is_said_of_it_the_words_of_any_entry_may_follow() -> None:
-    for said in ("", f" chainboot.entry={ID}", f" chainboot.entry={ID} chainboot.trial=1/2 panic=30"):
-        assert re.search(steps.given("quiet"), f"{payload.COMMAND_LINE}quiet{said}\n")
-    for said in (" loud", f" chainboot.entry={ID} loud", " chainboot.entry=1"):
-        assert not re.search(steps.given("quiet"), f"{payload.COMMAND_LINE}quiet{said}\n")
+@pytest.mark.parametrize(
+    ("said", "counted"), [("", False), (f" chainboot.entry={ID}", True), (" chainboot.entry=1", None), (" loud", None)]
+)
+def test_where_nobody_knows_the_id_it_is_any_or_none(said: str, counted: bool | None) -> None:
+    line = f"{payload.COMMAND_LINE}quiet{said}\n"
+    for each in (True, False):
+        assert (re.search(steps.given("quiet", counted=each), line) is not None) is (each is counted)

@@ -73,7 +73,7 @@ class Soak:
         number, trial, edited = started
         given = generation(number).command_line()
         if edited:
-            payload_is_up(self._machine, str(number), f"{given} {edited}")
+            payload_is_up(self._machine, str(number), f"{given} {edited}", counted=False)
         else:
             payload_is_up(self._machine, str(number), given, entry=digest(number), trial=trial)
         self.up += 1

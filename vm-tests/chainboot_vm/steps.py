@@ -37,36 +37,41 @@ def stop_countdown(machine: Machine) -> None:
     menu_is_ready(machine, "countdown stopped")
 
 
-# What the first stage adds to the command line of an entry (chainboot/trial/words.py).
-_ENTRY = r"( chainboot\.entry=[0-9a-f]{16})?"
+# What the first stage adds to the command line of an entry that it counts, and of one on trial (chainboot/trial/words.py).
+_ENTRY = r" chainboot\.entry=[0-9a-f]{16}"
 _TRIAL = r"( chainboot\.trial=\d+/\d+| panic=\d+| chainboot\.watchdog=\S+| watchdog\.open_timeout=\d+)*"
 
 
 def payload_is_up(
-    machine: Machine, generation: str, command_line: str, *, entry: str = "", trial: tuple[int, int] | None = None
+    machine: Machine,
+    generation: str,
+    command_line: str,
+    *,
+    counted: bool = True,
+    entry: str = "",
+    trial: tuple[int, int] | None = None,
 ) -> None:
     """Wait for the payload of `generation`, whose kernel must have been given exactly `command_line`.
 
-    What the first stage adds by itself may follow, see `given`.
+    Behind it stands what the first stage adds by itself, see `given`.
     """
     machine.wait_for_console_text(re.escape(f"{payload.GENERATION}{generation}\n"))
-    machine.wait_for_console_text(given(command_line, entry, trial))
+    machine.wait_for_console_text(given(command_line, counted=counted, entry=entry, trial=trial))
     machine.wait_for_console_text(re.escape(payload.UP))
 
 
-def given(command_line: str, entry: str = "", trial: tuple[int, int] | None = None) -> str:
+def given(command_line: str, *, counted: bool = True, entry: str = "", trial: tuple[int, int] | None = None) -> str:
     """A regular expression for the line that says what the kernel was given: `command_line` and words of ours.
 
-    `entry` is the id that the first stage must have added, and `trial` (k, n) that it was said to be try k of n; with
-    an id and without a trial nothing but the id may follow. Without an id, as in a scenario that is about something
-    else, the words of any entry may.
+    A boot that is not `counted`, such as one whose command line a person edited, has none. Any other has the id of its
+    entry, which is `entry` if that is known here. Nothing else may follow, except where it is try k of n, `trial`.
     """
-    added = f"{_ENTRY}{_TRIAL}"
-    if entry:
-        added = re.escape(f" chainboot.entry={entry}")
-        if trial is not None:
-            # In any order.
-            added += f"(?=.* {re.escape('chainboot.trial={}/{}'.format(*trial))}( |\\n)){_TRIAL}"
+    added = ""
+    if counted:
+        added = re.escape(f" chainboot.entry={entry}") if entry else _ENTRY
+    if trial is not None:
+        # In any order.
+        added += f"(?=.* {re.escape('chainboot.trial={}/{}'.format(*trial))}( |\\n)){_TRIAL}"
     return re.escape(f"{payload.COMMAND_LINE}{command_line}") + f"{added}\\n"
 
 

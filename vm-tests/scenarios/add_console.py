@@ -20,4 +20,5 @@ def run(machine: Machine) -> None:
     menu_is_ready(machine, "booting in")
     machine.wait_for_console_text(r"console=tty\w+ was added")
     machine.wait_for_console_text(re.escape(f"{payload.GENERATION}1\n"))
-    machine.wait_for_console_text(rf"{re.escape(payload.COMMAND_LINE + SILENT.command_line())} console=tty\w+\n")
+    given = re.escape(payload.COMMAND_LINE + SILENT.command_line())
+    machine.wait_for_console_text(rf"{given} console=tty\w+ chainboot\.entry=[0-9a-f]{{16}}\n")
