@@ -37,7 +37,7 @@ def stop_countdown(machine: Machine) -> None:
     menu_is_ready(machine, "countdown stopped")
 
 
-# What the first stage adds to the command line of an entry that it counts, and of one on trial (chainboot/trial/words.py).
+# What the first stage adds to the command line of an entry, and of one on trial (chainboot/trial/words.py).
 _ENTRY = r" chainboot\.entry=[0-9a-f]{16}"
 _TRIAL = r"( chainboot\.trial=\d+/\d+| panic=\d+| chainboot\.watchdog=\S+| watchdog\.open_timeout=\d+)*"
 
