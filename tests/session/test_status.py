@@ -117,6 +117,7 @@ def test_the_json_has_every_fact() -> None:
         "ssh": {"state": "on", "port": 22, "listening": True, "host_key": "ED25519 SHA256:abc"},
         "memory_total": 512 << 20,
         "memory_available": 400 << 20,
+        "remarks": [],
         "problems": ["a problem"],
     }
 

@@ -58,9 +58,10 @@ def test_without_a_record_everything_is_as_the_configuration_says(tmp_path: Path
     for off in (OFF, trials(found, None), trials(found, Record(entries=(bad(among[DEFAULT]),)), tries=0)):
         assert autoboot(found, among, SETTINGS, {}, trials=off) == Autoboot(1, 50, default=1)
         assert [item.standing for item in menu_items(among, off)] == [""] * 4
-    assert OFF.problems(found) == ()
-    assert trials(found, Record()).problems(found) == ()
-    (said,) = trials(found, None).problems(found)
+    assert OFF.problems(found) == OFF.remarks(found) == ()
+    assert trials(found, Record()).remarks(found) == ()
+    assert trials(found, None).problems(found) == ()
+    (said,) = trials(found, None).remarks(found)
     assert said == "Trials are off: disk has no record of them until a booted system has blessed itself."
 
 

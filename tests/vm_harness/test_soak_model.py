@@ -84,6 +84,19 @@ def test_next_and_set_default_give_a_bad_one_fresh_tries(model: Model) -> None:
         assert model.boots_by_itself() == (2, (1, 2))
 
 
+def test_an_update_makes_a_new_entry_and_ends_wishes_that_are_about_the_old_one(model: Model) -> None:
+    model.updates(4)
+    assert model.entries[4] == Entry(2)
+    model.asks(3, once=True)
+    model.updates(5)
+    assert model.decided() == 3
+    model.updates(3)
+    assert model.decided() == 5
+    model.asks(2, once=False)
+    model.updates(5)
+    assert model.decided() == 5
+
+
 def test_a_rollback_goes_to_the_newest_other_good_one(model: Model) -> None:
     assert model.rolls_back(4)
     assert model.decided() == 3

@@ -25,7 +25,7 @@ from chainboot_vm.networked import NetworkedQemuMachine
 from chainboot_vm.qemu import Network
 from chainboot_vm.run import perform, prepare
 from chainboot_vm.scenario import Scenario
-from chainboot_vm.soak_machine import GENERATIONS, GOOD, IMAGE, SETTINGS, digest, disk, generation, label
+from chainboot_vm.soak_machine import GOOD, IMAGE, NUMBERS, SETTINGS, digest, disk, generation, label, update
 from chainboot_vm.soak_model import Entry, Model, Trial
 from chainboot_vm.steps import ENTER, HOME, payload_is_up
 from chainboot_vm.sysroot import fetch
@@ -35,8 +35,8 @@ BOOTS: Mapping[str, int] = {"x86_64": 200, "s390x": 50}
 # What is done in the menu, and how often of a hundred.
 _MENU = {"timer": 56, "choose": 14, "edit": 8, "boot over SSH": 5, "wish over SSH": 5, "cut link": 6, "power cut": 6}
 # What is done in the system before it ends, and how it ends.
-_MEANWHILE = {"nothing": 62, "wish": 22, "break or repair": 16}
-_END = {"blessed": 58, "unproved": 14, "panic": 10, "power cut": 10, "given up": 8}
+_MEANWHILE = {"nothing": 42, "wish": 20, "break or repair": 14, "update": 24}
+_END = {"blessed": 46, "unproved": 16, "panic": 12, "power cut": 12, "given up": 14}
 
 
 class Soak:
@@ -44,7 +44,8 @@ class Soak:
 
     def __init__(self, machine: NetworkedQemuMachine, seed: int, boots: int, say: Callable[[str], None]) -> None:
         self.random = Random(seed)
-        self.model = Model(GENERATIONS[0].number, {each.number: Entry(left=2) for each in GENERATIONS})
+        self.model = Model(NUMBERS[0], {number: Entry(left=2) for number in NUMBERS})
+        self.revisions = dict.fromkeys(NUMBERS, 0)
         for number in GOOD:
             self.model.entries[number] = Entry(0, good=True, boots=trials.BOOTS)
         self.done: Counter[str] = Counter()
@@ -71,11 +72,12 @@ class Soak:
         if started is None:
             return f"menu: {act}"
         number, trial, edited = started
-        given = generation(number).command_line()
+        revision = self.revisions[number]
+        given = generation(number, revision).command_line()
         if edited:
             payload_is_up(self._machine, str(number), f"{given} {edited}", counted=False)
         else:
-            payload_is_up(self._machine, str(number), given, entry=digest(number), trial=trial)
+            payload_is_up(self._machine, str(number), given, entry=digest(number, revision), trial=trial)
         self.up += 1
         end = self._in_system(number, trial, counted=not edited)
         counted = "edited" if edited else "good" if trial is None else "trial {} of {}".format(*trial)
@@ -88,7 +90,7 @@ class Soak:
         if act in ("timer", "cut link") or not self._stopped():
             return self._by_itself(act)
         self.done[f"menu: {act}"] += 1
-        number = self.random.choice([each.number for each in GENERATIONS if each.number not in self.model.broken])
+        number = self.random.choice([number for number in NUMBERS if number not in self.model.broken])
         match act:
             case "choose":
                 self._machine.send_console(f"{self._row(number)}{ENTER}")
@@ -125,10 +127,9 @@ class Soak:
 
     def _row(self, number: int) -> int:
         """Its number in the menu, where the first is called the default."""
-        rows = [each.number for each in GENERATIONS]
-        if number == rows[0] and self.random.random() < 0.5:
+        if number == NUMBERS[0] and self.random.random() < 0.5:
             return 1
-        return rows.index(number) + 2
+        return NUMBERS.index(number) + 2
 
     def _over_ssh(self, *words: str, code: int = 0) -> None:
         client = self._machine.ssh("edit")
@@ -148,6 +149,7 @@ class Soak:
         """What is done in the system that has come up, and how it ends; in words."""
         machine = self._machine
         machine.wait_for_console_text(re.escape(payload.COMMANDS))
+        revision = self.revisions[number]
         meanwhile = self._pick(_MEANWHILE) if counted else "nothing"
         did = ""
         if meanwhile == "wish":
@@ -158,13 +160,16 @@ class Soak:
                 change()
             self.done[f"system: {words[0]}{' --once' if '--once' in words else ''}"] += 1
             did += ", "
+        elif meanwhile == "update":
+            did = f"{self._update()}, "
         elif meanwhile != "nothing":
             did = f"{self._break_or_repair()}, "
         end = self._pick(_END)
         if end == "given up" and trial is None:
             end = "unproved"
         self.done[f"end: {end}"] += 1
-        self._end(number, end, counted=counted)
+        # What runs is the entry as it was when it was started.
+        self._end(number, end, counted=counted and revision == self.revisions[number])
         return f"{did}{end}"
 
     def _end(self, number: int, end: str, *, counted: bool) -> None:
@@ -190,13 +195,13 @@ class Soak:
 
     def _is_in_record(self, number: int) -> None:
         boots = self.model.entries[number].boots
-        line = trials.in_record(number, "good", boots=boots).replace(trials.digest(number), digest(number))
+        line = trials.in_record(digest(number, self.revisions[number]), "good", boots=boots)
         trials.type_command(self._machine, trials.SHOW, says=line)
 
     def _wish(self, current: int) -> tuple[tuple[str, ...], Callable[[], object] | None]:
         """Words for `chainboot`, here or over SSH, and what they mean in the model; None where they are refused."""
         model = self.model
-        number = self.random.choice(GENERATIONS).number
+        number = self.random.choice(NUMBERS)
         others = [each for each, entry in model.entries.items() if entry.good and each != current]
         kind = self.random.choice(["once", "once", "stays", "clear", "rollback", "default"])
         match kind:
@@ -213,10 +218,19 @@ class Soak:
             case _:
                 return ("next", "--clear"), model.clears
 
+    def _update(self) -> str:
+        """What an update does: a generation with another command line; in words."""
+        number = self.random.choice(NUMBERS)
+        self.revisions[number] += 1
+        self._command(f"{update(number, self.revisions[number])} && {_SETTLE}")
+        self.model.updates(number)
+        self.done["system: update"] += 1
+        return f"update {number}"
+
     def _break_or_repair(self) -> str:
         """Cut a generation's kernel off, or make it whole; which, in words. At most two of four are broken."""
         model = self.model
-        number = self.random.choice(GENERATIONS).number
+        number = self.random.choice(NUMBERS)
         if number not in model.broken and len(model.broken) == 2:
             number = self.random.choice(sorted(model.broken))
         file = f"/boot/nixos/{generation(number).kernel_file}"

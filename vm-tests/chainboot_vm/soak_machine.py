@@ -29,12 +29,26 @@ SETTINGS: dict[str, str | int] = {
     "ssh_grace": 2,
 }
 
-# Each has a kernel file of its own, so that one can be broken; each panics into a reset, also when it is good.
-GENERATIONS = tuple(
-    Generation(number, f"{trials.PARAMETERS} panic=1", f"2024-06-{number:02} 12:00", linux=f"6.1.{number}")
-    for number in (5, 4, 3, 2)
-)
 GOOD = (4, 3)
+NUMBERS = (5, 4, 3, 2)
+
+# At the end of every command line; each panics into a reset, also when it is good.
+_END = "panic=1"
+
+
+def generation(number: int, revision: int = 0) -> Generation:
+    """One of the four. Another revision has another command line, so that it is another entry in the record.
+
+    Each has a kernel file of its own, so that one can be broken.
+    """
+    parameters = f"{trials.PARAMETERS} {_END}" + (f" revision={revision}" if revision else "")
+    return Generation(number, parameters, f"2024-06-{number:02} 12:00", linux=f"6.1.{number}")
+
+
+def update(number: int, revision: int) -> str:
+    """The command by which its configuration gets another revision, as an update gives it, in the running system."""
+    given = generation(number).command_line().partition(" ")[0]
+    return f"sed -i '\\|{given} |s/ {_END}.*/ {_END} revision={revision}/' /boot/extlinux/extlinux.conf"
 
 
 def label(number: int) -> str:
@@ -44,17 +58,15 @@ def label(number: int) -> str:
 
 def disk() -> Disk:
     """The machine's disk; the record says that two of four generations are good."""
-    files = dict(nixos.nixos_boot(GENERATIONS, timeout=15, directory=""))
-    files |= {f"nixos/{each.initrd_file}": trials.system(each.number) for each in GENERATIONS}
-    files |= {f"nixos/{each.kernel_file}": Kernel() for each in GENERATIONS}
+    generations = [generation(number) for number in NUMBERS]
+    files = dict(nixos.nixos_boot(generations, timeout=15, directory=""))
+    files |= {f"nixos/{each.initrd_file}": trials.system(each.number) for each in generations}
+    files |= {f"nixos/{each.kernel_file}": Kernel() for each in generations}
     known = [replace(trials.known(number), digest=digest(number)) for number in GOOD]
     files[trials.RECORD] = trials.record(*known)
     return Disk("soak", files, size_mib=128, kept=True)
 
 
-def generation(number: int) -> Generation:
-    return next(each for each in GENERATIONS if each.number == number)
-
-
-def digest(number: int) -> str:
-    return trials.digest_of(generation(number))
+def digest(number: int, revision: int = 0) -> str:
+    """The id of its entry."""
+    return trials.digest_of(generation(number, revision))

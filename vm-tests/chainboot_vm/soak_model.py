@@ -103,6 +103,13 @@ class Model:
         self.request = None
         self._forgive(number)
 
+    def updates(self, number: int) -> None:
+        """An update: the generation is another entry now, of which nothing is known."""
+        self.entries[number] = Entry(self.tries)
+        asked = self.request
+        if asked is not None and (asked.number == number or (not asked.once and asked.default == number)):
+            self.request = None  # it is about an entry that is gone
+
     def _forgive(self, number: int) -> None:
         if self.entries[number].bad:
             self.entries[number] = Entry(self.tries)

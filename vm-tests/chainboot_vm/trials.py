@@ -161,6 +161,7 @@ def restart(machine: Machine) -> None:
     machine.send_console(ENTER)
 
 
-def in_record(number: int, state: str, *, left: int = 0, done: int = 0, boots: int = 0, why: str = ".*") -> str:
-    """A line of `SHOW`: what the record says of a generation. `why` is a regular expression."""
-    return rf"entry\|{digest(number)}\|{state}\|{left}\|{done}\|{boots}\|\d+\|{why}\n"
+def in_record(which: int | str, state: str, *, left: int = 0, done: int = 0, boots: int = 0, why: str = ".*") -> str:
+    """A line of `SHOW`: what the record says of a generation or of an id. `why` is a regular expression."""
+    entry = which if isinstance(which, str) else digest(which)
+    return rf"entry\|{entry}\|{state}\|{left}\|{done}\|{boots}\|\d+\|{why}\n"

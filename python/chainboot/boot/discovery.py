@@ -165,7 +165,11 @@ def mount_arguments(device: str, kind: str, target: str, *, write: bool = False)
 
 def probe(device: str, run: Runner) -> dict[str, str]:
     """What blkid(8) finds on a device, from its own superblocks and not from a cache; {} where it finds nothing."""
-    # Exit code 2: "no matching signature"; 8: ambivalent. Neither is an error of ours.
-    done = run(["blkid", "-p", "-o", "export", f"/dev/{device}"], check=False, timeout=_PATIENCE)
+    # Exit code 2: "no matching signature"; 8: ambivalent. Neither is an error of ours. It is asked a second time: while
+    # another session mounts the device, the kernel may let a read of it fail (set_blocksize, CVE-2025-38073).
+    argv = ["blkid", "-p", "-o", "export", f"/dev/{device}"]
+    done = run(argv, check=False, timeout=_PATIENCE)
+    if not done.stdout:
+        done = run(argv, check=False, timeout=_PATIENCE)
     pairs = (line.partition("=") for line in done.stdout.splitlines())
     return {key: value.replace("\\ ", " ") for key, equals, value in pairs if equals}

@@ -150,6 +150,7 @@ class Console:
             *self.complaints,
             *discovery.problems,
             *trials.problems(discovery.configurations),
+            *trials.remarks(discovery.configurations),
             *remarks(discovery.configurations),
         )
         with self.open_terminal() as terminal:

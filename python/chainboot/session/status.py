@@ -32,6 +32,7 @@ class Status:
     reach: Reach
     memory: tuple[int | None, int | None]
     problems: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def countdown(self) -> str:
@@ -74,6 +75,7 @@ def status_json(status: Status) -> Json:
         },
         "memory_total": status.memory[0],
         "memory_available": status.memory[1],
+        "remarks": list(status.remarks),
         "problems": list(status.problems),
     }
 
@@ -97,6 +99,7 @@ def status_text(status: Status) -> str:
     if total is not None and available is not None:
         facts.append(("memory", f"{(total - available) >> 20} MiB used of {total >> 20} MiB"))
     facts.append(("up", f"{status.now_ds // 10} s"))
+    facts += [("note", remark) for remark in status.remarks]
     facts += [("problem", problem) for problem in status.problems]
     return "".join(f"{name + ':':12} {printable(value)}\n" for name, value in facts)
 

@@ -14,6 +14,8 @@ from chainboot.trial.evidence import Evidence
 from chainboot.trial.record import Record
 from chainboot.trial.store import Reading, place
 
+_OFF = "Trials are off"
+
 Place = tuple[str, str]
 """Where a record is: the root of its volume on this machine, and its path inside the volume."""
 
@@ -46,17 +48,29 @@ class Trials:
         return None if record is None else verdict(record, entry_id(candidate.entry), self.tries)
 
     def problems(self, configurations: Sequence[Configuration]) -> tuple[str, ...]:
-        """Sentences about records that are damaged or not there."""
-        said: list[str] = []
+        """Sentences about records that are damaged or cannot be read."""
+        return tuple(
+            f"{configuration.volume.name}: {problem}"
+            for configuration, reading in self._kept(configurations)
+            for problem in reading.problems
+        )
+
+    def remarks(self, configurations: Sequence[Configuration]) -> tuple[str, ...]:
+        """Sentences about volumes that have no record yet: nothing is wrong with them."""
+        return tuple(
+            f"{_OFF}: {configuration.volume.name} has no record of them until a booted system has blessed itself."
+            for configuration, reading in self._kept(configurations)
+            if reading.missing
+        )
+
+    def _kept(self, configurations: Sequence[Configuration]) -> list[tuple[Configuration, Reading]]:
+        """Each record once, with the first configuration that it is for."""
+        found: dict[Place, tuple[Configuration, Reading]] = {}
         for configuration in configurations if self.tries else ():
             reading = self.readings.get(place_of(configuration))
-            if reading is None or not configuration.menu.entries:
-                continue
-            name = configuration.volume.name
-            said += [f"{name}: {problem}" for problem in reading.problems]
-            if reading.missing:
-                said.append(f"Trials are off: {name} has no record of them until a booted system has blessed itself.")
-        return tuple(dict.fromkeys(said))
+            if reading is not None and configuration.menu.entries:
+                found.setdefault(place_of(configuration), (configuration, reading))
+        return list(found.values())
 
     def assess(
         self,

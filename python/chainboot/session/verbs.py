@@ -209,6 +209,7 @@ class Verbs:
                 *self.departure.trials(discovery).problems(discovery.configurations),
                 *surprises,
             ),
+            remarks=self.departure.trials(discovery).remarks(discovery.configurations),
         )
         return Answer(status_text(status), status_json(status))
 
