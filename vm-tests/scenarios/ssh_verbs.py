@@ -5,6 +5,7 @@ import re
 
 from chainboot.session.lines import PROMPT
 from chainboot.session.request import EXIT_NOT_ALLOWED, VERBS, Verb
+from chainboot.verbs import EXIT_FAILED
 from chainboot_vm import sample
 from chainboot_vm.access import HOST, ROLES
 from chainboot_vm.networked import Networked
@@ -48,11 +49,14 @@ def run(machine: Networked) -> None:
             for rank, role in enumerate(ROLES):
                 if rank < ROLES.index(verb.role.value):
                     _is_refused(_try(machine.ssh(role), verb), EXIT_NOT_ALLOWED)
+                elif verb.name in ("next", "rollback"):  # trial_next_ssh has a record of trials
+                    _is_refused(_try(machine.ssh(role), verb), EXIT_FAILED)
                 elif verb.name != "menu":  # numbered lines, see below
                     answer = _try(machine.ssh(role), verb)
                     assert answer.code == 0, f"{role}: {verb.name}: {answer}"
                     assert answer.stdout, f"{role}: {verb.name} gave nothing"
                     done.setdefault(verb.name, answer)
+        _is_refused(view.run("log 5"), EXIT_NOT_ALLOWED)
         _is_refused(machine.ssh("boot").run("boot 5 --append quiet --dry-run"), EXIT_NOT_ALLOWED)
 
     with machine.subtest("what they gave"):
@@ -91,7 +95,7 @@ def run(machine: Networked) -> None:
 
 def _try(client: Client, verb: Verb) -> Completed:
     words = [verb.name]
-    if verb.entry:
+    if verb.entry and verb.name != "log":  # without one it is another question, for all
         words.append("'nixos-3-default'")
     for option, value in (("dry-run", ""), ("json", ""), ("device", "/dev/vda")):
         if option in verb.options:
