@@ -257,6 +257,25 @@ def test_words_that_do_not_fit_are_left_out_and_then_nothing_is_counted(tmp_path
         assert ("kexec", "-e") in machine.commands
 
 
+def test_what_matters_least_is_left_out_first_and_no_watchdog_is_armed_that_nobody_hears_of(machine: Machine) -> None:
+    """Also where the entry has a panic= of its own, so that ours is not among the words."""
+    keep(machine)
+    for parameters, panic in (("gen=3", ["panic"]), ("gen=3 panic=7", [])):
+        sitting = Counted(machine, settings=Settings(trial_append="a=1 b"))
+        sitting.watchdog = WATCHDOG
+        candidate = replace(entries(machine)[DEFAULT], cmdline=parameters)
+        trials = sitting.departure.trials(machine.discover())
+        attempt = sitting.attempts.prepare(candidate, trials, by_itself=True, must=False)
+        assert attempt is not None
+        own = ["chainboot.entry", "chainboot.trial", *panic]
+        names = [[word.partition("=")[0] for word in each.added.split(" ")] for each in attempt.shorter()]
+        watched = [*own, "chainboot.watchdog", "watchdog.open_timeout"]
+        assert names == [[*watched, "a", "b"], watched, own, own[:2], own[:1]]
+        for each, words in zip(attempt.shorter(), names, strict=True):
+            assert (each.watchdog is not None) is ("chainboot.watchdog" in words)
+            assert any("watchdog" in remark for remark in each.remarks) is ("chainboot.watchdog" in words)
+
+
 def test_a_request_for_one_boot_is_gone_before_the_jump(machine: Machine) -> None:
     keep(machine, good(machine, ONE), good(machine, DEFAULT), request=Request(digest(machine, ONE), once=True))
     boot(Counted(machine), ONE, by=TIMER)

@@ -33,7 +33,7 @@ from chainboot.trial.store import Reading
 from chainboot.trial.transition import clear_request, settle, start, take_back
 from chainboot.trial.watchdog import NONE as NO_WATCHDOG
 from chainboot.trial.watchdog import Watchdog, find
-from chainboot.trial.words import words
+from chainboot.trial.words import OPEN_TIMEOUT, TRIAL, WATCHDOG, words
 
 # Seconds to wait for others who read or write: somebody waits for the jump.
 _PATIENCE = 5.0
@@ -43,6 +43,10 @@ _LARGEST = 1 << 18
 _LIMIT = 30.0
 _LOOK_S = 15.0
 _REFUSED = "refused: "
+
+
+# Names of words that a command line may have no room for, what matters least first.
+_LEAST = ((WATCHDOG, OPEN_TIMEOUT), ("panic",), (TRIAL,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,13 @@ class Attempt:
 
         That is what was set for trials, the watchdog, `panic=`, and that it is a trial. Who it is stays to the last.
         """
-        found = [self]
-        words = self.added.split(" ")
-        for kept in (self.own_words, 3, 2, 1):
-            if len(words) > kept:
-                fewer = " ".join(words[:kept])
-                found.append(replace(self, added=fewer, watchdog=self.watchdog if kept == self.own_words else None))
+        kept = self.added.split(" ")[: self.own_words]
+        found = [self, replace(self, added=join(*kept))]
+        # Without its word the booted system would not know of the watchdog that it has to feed or stop: it is not armed.
+        unarmed = replace(self, watchdog=None, remarks=self.remarks[:1])
+        for least in _LEAST:
+            kept = [word for word in kept if word.partition("=")[0] not in least]
+            found.append(replace(unarmed, added=join(*kept)))
         return tuple(found)
 
     @property

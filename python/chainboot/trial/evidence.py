@@ -14,6 +14,7 @@ from chainboot.boot.writing import SYSTEM, System
 from chainboot.text import clip, printable
 from chainboot.trial import pstore as last_words
 from chainboot.trial import watchdog
+from chainboot.trial.entry_id import is_entry_id
 from chainboot.trial.journal import Journal, Message, last_error
 from chainboot.trial.journals import JournalFile, newest
 from chainboot.trial.own_files import OwnDirectory
@@ -113,7 +114,7 @@ def keep(
 
 def recall(volume: Volume, directory: str, digest: str) -> tuple[str, ...]:
     """The lines that `keep` has put into `directory` of a volume for this entry; none where it is not known."""
-    if len(digest) != 16 or not set(digest) <= set("0123456789abcdef"):
+    if not is_entry_id(digest):
         return ()
     try:
         data = volume.read(f"{directory}/{FAILED}/{digest}.txt", _LARGEST)

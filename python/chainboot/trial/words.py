@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chainboot.boot.cmdline import join, values
+from chainboot.trial.entry_id import is_entry_id
 
 ENTRY = "chainboot.entry"
 TRIAL = "chainboot.trial"
@@ -14,7 +15,6 @@ WATCHDOG = "chainboot.watchdog"
 # with it only for these seconds (drivers/watchdog/watchdog_dev.c; seen with iTCO_wdt of Linux 6.1).
 OPEN_TIMEOUT = "watchdog.open_timeout"
 
-_DIGITS = 16
 _MOST = 9  # digits of a number: int() takes its time over thousands
 
 
@@ -60,7 +60,7 @@ def _restarts(cmdline: str) -> bool:
 def read_words(cmdline: str) -> Booted | None:
     """What a running kernel's command line says; None where this boot is not counted."""
     digest = (values(cmdline, ENTRY) or ("",))[-1]
-    if len(digest) != _DIGITS or not set(digest) <= set("0123456789abcdef"):
+    if not is_entry_id(digest):
         return None
     trial = _numbers((values(cmdline, TRIAL) or ("",))[-1].split("/"))
     driver, _, seconds = (values(cmdline, WATCHDOG) or ("",))[-1].rpartition(":")
