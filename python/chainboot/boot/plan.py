@@ -70,6 +70,13 @@ class WriteRecord:
         """The step in words: there is no program for it."""
         return f"# write to {self.path}: {self.what}"
 
+    @classmethod
+    def of_start(cls, path: str, label: str, trial: tuple[int, int] | None) -> WriteRecord:
+        """The step for an entry that is started: `trial` is (k, n) for try k of n, None where it is no trial."""
+        return cls(
+            path, f"{label} is started" if trial is None else f"try {trial[0]} of {trial[1]} of {label} is spent"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ArmWatchdog:

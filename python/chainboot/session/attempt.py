@@ -80,7 +80,7 @@ class Attempt:
         """
         kept = self.added.split(" ")[: self.own_words]
         found = [self, replace(self, added=join(*kept))]
-        # Without its word the booted system would not know of the watchdog that it has to feed or stop: it is not armed.
+        # Without its word the booted system would not know of the watchdog that it has to feed or stop.
         unarmed = replace(self, watchdog=None, remarks=self.remarks[:1])
         for least in _LEAST:
             kept = [word for word in kept if word.partition("=")[0] not in least]
@@ -93,10 +93,7 @@ class Attempt:
         steps: list[WriteRecord | ArmWatchdog] = []
         if self.writes:
             root, path = place_of(self.configuration)
-            what = f"{self.label} is started"
-            if self.trial is not None:
-                what = "try {} of {} of {} is spent".format(*self.trial, self.label)
-            steps.append(WriteRecord(f"{root}{path}", what))
+            steps.append(WriteRecord.of_start(f"{root}{path}", self.label, self.trial))
         if self.watchdog is not None:
             steps.append(ArmWatchdog(self.watchdog.driver, self.seconds))
         return tuple(steps)
@@ -173,7 +170,8 @@ class Attempts:
         # What is bad is started by hand, or because nothing else is left: there is nothing to fall back to, and a
         # system in which nobody stops the watchdog must be left alone.
         wanted = verdict.standing is not Standing.BAD and bool(self.settings.trial_watchdog)
-        watchdog, seconds = self._watchdog(dry_run=dry_run) if wanted else (None, 0)
+        watchdog = self.find_watchdog(self.run) if wanted and not dry_run else None
+        seconds = watchdog.clamp(self.settings.trial_watchdog) if watchdog is not None else 0
         armed = watchdog.word(seconds) if watchdog is not None else ""
         remarks = [f"{label}: {verdict.describe()}"]
         if wanted and not dry_run:
@@ -271,11 +269,6 @@ class Attempts:
             raise ChainbootError(f"it was not done within {self.limit:g} s: the disk may be dying")
         if told.startswith(_REFUSED):
             raise ChainbootError(told.removeprefix(_REFUSED))
-
-    def _watchdog(self, *, dry_run: bool) -> tuple[Watchdog | None, int]:
-        wanted = self.settings.trial_watchdog
-        found = self.find_watchdog(self.run) if wanted and not dry_run else None
-        return (None, 0) if found is None else (found, found.clamp(wanted))
 
     def _evidence(self, record: Record, discovery: Discovery) -> Evidence:
         """What is known of the entry that was started last and did not prove itself; looked for once, and not for long:

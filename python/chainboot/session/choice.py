@@ -106,7 +106,7 @@ def _assessed(
     window: int | None = timeout_ds
     if window is not None and assessed.kind is Kind.FALLBACK:
         window = max(window, settings.retry_timeout_ds)
-    if assessed.kind is Kind.NOTHING_GOOD:
+    if assessed.longer:
         # A person is wanted now. Without one the machine tries again in the end: what failed may have come and gone.
         longer = settings.trial_window * 10
         window, total_ds = (max(window or 0, longer) if longer and window is not None else None), None

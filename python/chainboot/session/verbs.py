@@ -25,6 +25,7 @@ from chainboot.session.overview import Overview
 from chainboot.session.presence import Attached
 from chainboot.session.request import VERBS, Request, Verb, allowed, usage
 from chainboot.session.status import Status, log_json, log_text, status_json, status_text
+from chainboot.session.trials import Trials
 from chainboot.session.wishes import Wish, Wishes, failure
 
 
@@ -150,8 +151,9 @@ class Verbs:
 
     def _wishes(self) -> Wishes:
         discovery, among = self._find()
-        decided = self._decided(discovery, among)
-        return Wishes(self.departure, self.overview, self.log, discovery, among, decided)
+        trials = self.departure.trials(discovery)
+        decided = self._decided(discovery, among, trials)
+        return Wishes(self.departure, self.overview, self.log, discovery, among, trials, decided)
 
     def _next(self, request: Request) -> Answer:
         return _told(self._wishes().next(request.entry, once=request.once))
@@ -171,11 +173,11 @@ class Verbs:
         acts = self.log.read()
         return Answer(log_text(acts), log_json(acts))
 
-    def _decided(self, discovery: Discovery, among: Sequence[Candidate]) -> Autoboot:
+    def _decided(self, discovery: Discovery, among: Sequence[Candidate], trials: Trials) -> Autoboot:
         """What boots by itself."""
         overview = self.overview
         unable = host_objections(self.departure.host())
-        failed, trials = overview.shared.failed(), self.departure.trials(discovery)
+        failed = overview.shared.failed()
         return autoboot(discovery.configurations, among, overview.settings, failed, unable, trials)
 
     def _status(self, _request: Request) -> Answer:
@@ -183,7 +185,8 @@ class Verbs:
         overview = self.overview
         host = self.departure.host()
         unable = host_objections(host)
-        decided = self._decided(discovery, among)
+        trials = self.departure.trials(discovery)
+        decided = self._decided(discovery, among, trials)
         looked = overview.look(decided, (), overview.shared.looks())
         boots = next((each.entry.label for each in among if each.index == decided.index), None)
         attached: tuple[Attached, ...] = overview.presence.others()
@@ -206,10 +209,10 @@ class Verbs:
                 *self.complaints,
                 *self.problems(),
                 *discovery.problems,
-                *self.departure.trials(discovery).problems(discovery.configurations),
+                *trials.problems(discovery.configurations),
                 *surprises,
             ),
-            remarks=self.departure.trials(discovery).remarks(discovery.configurations),
+            remarks=trials.remarks(discovery.configurations),
         )
         return Answer(status_text(status), status_json(status))
 

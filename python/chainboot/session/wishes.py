@@ -51,30 +51,31 @@ class Wishes:
     log: Log
     discovery: Discovery
     among: Sequence[Candidate]
+    trials: Trials
     decided: Autoboot
 
     def next(self, reference: str | None, *, once: bool) -> Wish:
         """`reference` is what boots by itself from now on, or with `once` the next time. None: nothing is wished."""
-        attempts, trials = self._attempts(), self.departure.trials(self.discovery)
+        attempts = self._attempts()
         if reference is None:
-            return self._clear(attempts, trials)
-        return self._ask(attempts, trials, choose(self.among, reference), once=once)
+            return self._clear(attempts)
+        return self._ask(attempts, choose(self.among, reference), once=once)
 
     def rollback(self) -> Wish:
         """The newest good entry that is another one than what would boot by itself now."""
-        attempts, trials = self._attempts(), self.departure.trials(self.discovery)
+        attempts = self._attempts()
         current = next((each for each in self.among if each.index == self.decided.index), None)
         current = current or next((each for each in self.among if each.default), None)
         if current is None:
             raise NotFoundError("there is no default entry to roll back from", hint="`next ENTRY` names one")
-        self._need_record(trials, current.configuration)
+        self._need_record(current.configuration)
         failed = self.overview.shared.failed()
-        good = trials.good_besides(current, self.among, lambda each: cannot_boot(each, failed))
+        good = self.trials.good_besides(current, self.among, lambda each: cannot_boot(each, failed))
         if good is None:
             raise NotFoundError(
                 f"no entry beside {current.entry.label} is known to be good", hint="`next ENTRY` takes any entry"
             )
-        return self._ask(attempts, trials, good, once=False)
+        return self._ask(attempts, good, once=False)
 
     def set_default(self, reference: str | None, *, force: bool, dry_run: bool) -> Wish:
         """Make an entry the default in its configuration file; wishes of before are forgotten."""
@@ -84,8 +85,7 @@ class Wishes:
         if dry_run:
             return Wish(change.difference(), {"default": label, "changed": change.needed}, change.notes)
         configuration, attempts = candidate.configuration, self.departure.attempts
-        trials = self.departure.trials(self.discovery)
-        record = trials.record(configuration)
+        record = self.trials.record(configuration)
         tries = self.overview.settings.tries
 
         def forget(record: Record) -> Record:
@@ -107,7 +107,7 @@ class Wishes:
         text = f"{label} is {'now' if change.needed else 'already'} the default of {change.place}\n"
         return Wish(text, {"default": label, "changed": change.needed}, tuple(notes))
 
-    def _ask(self, attempts: Attempts, trials: Trials, candidate: Candidate, *, once: bool) -> Wish:
+    def _ask(self, attempts: Attempts, candidate: Candidate, *, once: bool) -> Wish:
         configuration, label = candidate.configuration, printable(candidate.entry.label)
         deciding = next((each.configuration for each in self.among if each.default), configuration)
         if place_of(configuration) != place_of(deciding) or configuration.path != deciding.path:
@@ -115,7 +115,7 @@ class Wishes:
                 f"{label} is of another configuration than the one from which this machine boots by itself",
                 hint="`boot ENTRY` boots it now",
             )
-        self._need_record(trials, configuration)
+        self._need_record(configuration)
         if candidate.reasons:
             raise RefusedError(f"{label} cannot boot: {'; '.join(candidate.reasons)}")
         default = own_default(configuration, self.among)
@@ -131,15 +131,15 @@ class Wishes:
         self._look_again(f"wants {label} {'to boot once' if once else 'to boot from now on'}")
         told = f"{label} boots the next time, and only then" if once else f"{label} boots by itself from now on"
         until = "" if once else ", until the configuration gets another default"
-        verdict = trials.verdict(candidate)
+        verdict = self.trials.verdict(candidate)
         notes = (f"{label} is {verdict.describe()}",) if verdict is not None else ()
         return Wish(f"{told}{until}\n", {"next": candidate.entry.label, "once": once}, notes)
 
-    def _clear(self, attempts: Attempts, trials: Trials) -> Wish:
+    def _clear(self, attempts: Attempts) -> Wish:
         asked = [
             each
             for each in self.discovery.configurations
-            if (record := trials.record(each)) is not None and record.request is not None
+            if (record := self.trials.record(each)) is not None and record.request is not None
         ]
         for configuration in asked:
             attempts.change(configuration, clear_request)
@@ -151,8 +151,8 @@ class Wishes:
             raise RefusedError("trials are off on this machine (setting tries)", hint="`set-default ENTRY` is lasting")
         return self.departure.attempts
 
-    def _need_record(self, trials: Trials, configuration: Configuration) -> None:
-        if trials.record(configuration) is None:
+    def _need_record(self, configuration: Configuration) -> None:
+        if self.trials.record(configuration) is None:
             raise RefusedError(
                 f"{configuration.volume.name} has no record of trials that could be kept",
                 hint="a system that has booted makes it; `set-default ENTRY` is lasting, `boot ENTRY` boots it now",

@@ -116,16 +116,20 @@ class Kind(Enum):
 class Assessment:
     """The entry that boots by itself (`index`; None: none does), and a sentence for the menu; "": nothing to say.
 
-    `longer`: a person should get more time first. `once`: it is a request for one boot. `drop`: the request leads
+    `once`: it is a request for one boot. `drop`: the request leads
     nowhere any more, and is to be cleared with the next write.
     """
 
     index: int | None
     reason: str
     kind: Kind
-    longer: bool = False
     once: bool = False
     drop: bool = False
+
+    @property
+    def longer(self) -> bool:
+        """Whether a person should get more time first."""
+        return self.kind is Kind.NOTHING_GOOD
 
 
 def assess(entries: Sequence[Plausible], record: Record, base: int | None, tries: int) -> Assessment:
@@ -163,13 +167,13 @@ def assess(entries: Sequence[Plausible], record: Record, base: int | None, tries
         return Assessment(good.index, reason, Kind.FALLBACK, drop=drop)
     if own is not None and own.bootable:
         reason = _sentences(dropped, blame, "No entry is known to be good.")
-        return Assessment(own.index, reason, Kind.NOTHING_GOOD, longer=True, drop=drop)
+        return Assessment(own.index, reason, Kind.NOTHING_GOOD, drop=drop)
     # Whatever has tries left before what is bad, each in file order.
     left = [entry for entry in entries if _may_stand_in(entry)]
     left.sort(key=lambda entry: verdict(record, entry.digest, tries).standing is Standing.BAD)
     if left:
         reason = _sentences(dropped, blame, f"No entry is known to be good; {_name(left[0])} is next.")
-        return Assessment(left[0].index, reason, Kind.NOTHING_GOOD, longer=True, drop=drop)
+        return Assessment(left[0].index, reason, Kind.NOTHING_GOOD, drop=drop)
     reason = _sentences(dropped, blame, "No entry is left that could boot by itself." if entries else "")
     return Assessment(None, reason, Kind.NOTHING, drop=drop)
 

@@ -111,9 +111,6 @@ def own_start(candidate: Candidate, host: Host, now: Callable[[], int] = lambda:
         return None  # a line that is too long: as in the first stage, the words must not keep it from booting
     if plain._after(record) == record:
         return plain
-    what = f"{label} is started"
-    if known.trial is not None:
-        what = "try {} of {} of {} is spent".format(*known.trial, label)
-    steps = (WriteRecord(f"{configuration.volume.root}{path}", what),)
+    steps = (WriteRecord.of_start(f"{configuration.volume.root}{path}", label, known.trial),)
     remarks = (f"{label}: {known.describe()}",) if known.trial is not None else ()
     return OwnStart(candidate, plain.words, steps, remarks, tries, now)
