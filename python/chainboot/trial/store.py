@@ -167,13 +167,16 @@ def _change(where: str, real: str, change: Callable[[Record], Record], system: S
 
 def _put(where: str, descriptor: int, slot: int, record: Record, system: System) -> None:
     """A slot, down to the disk."""
-    rest, at = encode(record), slot * SLOT
-    while rest:
-        written = system.write_at(descriptor, rest, at)
-        rest, at = rest[written:], at + written
+    _write_all(descriptor, encode(record), slot * SLOT, system)
     with _undoable(f"{where} was changed"):
         system.sync(descriptor)
         system.checkpoint(descriptor)  # with data=journal the slot itself is in the journal
+
+
+def _write_all(descriptor: int, data: bytes, at: int, system: System) -> None:
+    while data:
+        written = system.write_at(descriptor, data, at)
+        data, at = data[written:], at + written
 
 
 def _after(where: str, decoded: Decoded, before: Record, change: Callable[[Record], Record]) -> Record:
@@ -205,10 +208,7 @@ def _create(volume: Volume, path: str, change: Callable[[Record], Record], syste
         try:
             # Both slots, so that neither counts as damaged; the one with the higher sequence is the second.
             after = replace(after, sequence=1)
-            rest, at = encode(replace(after, sequence=0)) + encode(after), 0
-            while rest:
-                written = system.write_at(descriptor, rest, at)
-                rest, at = rest[written:], at + written
+            _write_all(descriptor, encode(replace(after, sequence=0)) + encode(after), 0, system)
             system.sync(descriptor)
             system.rename(_FRESH, name, directory)
             with _undoable(f"{volume.root}{path} was made"):
