@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ REASON = "chainboot does not work: ModuleNotFoundError: No module named chainboo
 
 
 def session(stage: Stage, role: str, command: str | None = None, stdin: str = "") -> tuple[int, str, str]:
-    environment = {} if command is None else {"SSH_ORIGINAL_COMMAND": command}
+    environment = {"SSH_CONNECTION": "192.0.2.7 50000 192.0.2.9 22"}
+    if command is not None:
+        environment["SSH_ORIGINAL_COMMAND"] = command
     return stage.run("/usr/sbin/ssh-session", role, "3", stdin=stdin, environment=environment)
 
 
@@ -71,6 +74,30 @@ def test_without_python_an_administrators_commands_are_refused(tmp_path: Path, c
     stage.script("chainboot", BROKEN)
     answer = session(stage, "admin", command, stdin="echo a shell\n")
     assert answer == (1, "", f"{REASON}; `ssh HOST shell` gives a busybox shell\n")
+
+
+@pytest.mark.parametrize("command", [None, "", "menu", "shell", "chroot nixos-1-default"])
+def test_who_is_let_in_holds_the_countdown_before_python_is_up(tmp_path: Path, command: str | None) -> None:
+    stage = make_stage(tmp_path / "stage")
+    stage.script("chainboot", 'echo "${CHAINBOOT_STARTING%[0-9]*}"; ls -l $CHAINBOOT_STARTING; cat $CHAINBOOT_STARTING')
+    told = session(stage, "boot", command)[1].splitlines()
+    assert told[0].startswith("/run/chainboot/sessions/remote-starting-")
+    assert told[1].startswith("-rw-------")
+    assert told[2] == "somebody from 192.0.2.7"
+    assert os.listdir(stage.root / "run/chainboot/sessions") == []
+
+
+def test_a_verb_holds_nothing(tmp_path: Path) -> None:
+    stage = make_stage(tmp_path / "stage")
+    stage.script("chainboot", "ls /run/chainboot/sessions; exit 0")
+    assert session(stage, "boot", "list")[1] == ""
+
+
+def test_the_shell_that_takes_the_place_of_python_holds_it_too(tmp_path: Path) -> None:
+    stage = make_stage(tmp_path / "stage")
+    stage.script("chainboot", BROKEN)
+    told = session(stage, "admin", stdin="ls /run/chainboot/sessions; echo $$\n")[1].splitlines()
+    assert told[0] == f"remote-starting-{told[1]}"
 
 
 def test_a_crash_after_the_start_counts(tmp_path: Path) -> None:

@@ -119,6 +119,27 @@ def test_a_killed_session_holds_nothing(tmp_path: Path) -> None:
         assert here.claim_boot("y") is None
 
 
+def test_a_session_that_starts_is_here_until_it_attaches_or_dies(tmp_path: Path) -> None:
+    watching = presence(tmp_path, "the menu", remote=False)
+
+    def wait_for_ever() -> None:
+        pass
+
+    with elsewhere(wait_for_ever) as child:
+        starting = tmp_path / f"run/sessions/remote-starting-{child}"
+        starting.write_text("somebody from 192.0.2.7")
+        assert watching.others() == (Attached("somebody from 192.0.2.7", True),)
+        arriving = Presence(str(tmp_path / "run"), name="anna", remote=True, starting=str(starting))
+        assert arriving.others() == (), "nobody is another to themselves"
+        arriving.attach()
+        assert watching.others() == (Attached("anna", True),)
+        arriving.detach()
+        starting.write_text("somebody from 192.0.2.7")
+        kill(child)
+    assert watching.others() == ()
+    assert files(tmp_path) == []
+
+
 def test_sessions_that_only_ask_do_not_hold_each_other(tmp_path: Path) -> None:
     (tmp_path / "run/sessions").mkdir(parents=True)
     children = []

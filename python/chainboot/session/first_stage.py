@@ -32,6 +32,8 @@ CMDLINE = "/proc/cmdline"
 
 # By this a command in a rescue shell knows whose shell it is.
 PERSON = "CHAINBOOT_PERSON"
+# The file by which first-stage/ssh-session holds the countdown until a session attaches.
+_STARTING = "CHAINBOOT_STARTING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def open_session(
 ) -> Session:
     """A session of `person`; `say` prints a line for them. `owned`: it is a command within another session."""
     settings, complaints = read()
-    presence = Presence(name=person.name, remote=person.remote)
+    presence = Presence(name=person.name, remote=person.remote, starting=os.environ.pop(_STARTING, ""))
     shared, log = Shared(), Log()
     return Session(
         person=person,

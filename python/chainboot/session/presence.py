@@ -21,6 +21,9 @@ _LONGEST_NAME = 200
 # More than dropbear serves; the screen shows a few of them.
 _MOST_SESSIONS = 500
 
+# What first-stage/ssh-session calls the file of somebody who is let in while Python starts; its process number follows.
+_STARTING = "remote-starting-"
+
 # Together half a second: as long as it takes to look whether a kernel is loaded, and to unload it.
 _ATTEMPTS = 10
 _ATTEMPT_S = 0.05
@@ -35,9 +38,14 @@ class Attached:
 
 
 class Presence:
-    """One session's hold on what is below `runtime`. `name` is who sits there, as others are told."""
+    """One session's hold on what is below `runtime`. `name` is who sits there, as others are told.
 
-    def __init__(self, runtime: str = RUNTIME, *, name: str = "somebody", remote: bool = False) -> None:
+    `starting` is the file by which whatever started this session has held its place; `attach` takes it over.
+    """
+
+    def __init__(
+        self, runtime: str = RUNTIME, *, name: str = "somebody", remote: bool = False, starting: str = ""
+    ) -> None:
         self._sessions = f"{runtime}/sessions"
         os.makedirs(self._sessions, mode=0o700, exist_ok=True)
         self._hold = f"{runtime}/hold"
@@ -45,6 +53,7 @@ class Presence:
         self._remote = remote
         self._boot = os.open(f"{runtime}/boot", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._mine = ""
+        self._starting = os.path.basename(starting)
         self._attached: int | None = None
         self._claimed = False
 
@@ -54,6 +63,8 @@ class Presence:
             return
         with suppress(OSError):  # no room for a file: somebody whom the others do not see is better than nobody
             self._attached = self._file()
+            if self._starting:
+                os.unlink(f"{self._sessions}/{self._starting}")
 
     def _file(self) -> int:
         """This session's file, locked, and its descriptor."""
@@ -88,7 +99,7 @@ class Presence:
 
     def others(self) -> tuple[Attached, ...]:
         """Everybody who is at another session. Files of sessions that died are removed."""
-        return tuple(each for name, each in _living(self._sessions) if name != self._mine)
+        return tuple(each for name, each in _living(self._sessions) if name not in (self._mine, self._starting))
 
     # -- holding the countdown beyond one's own session
 
@@ -173,6 +184,13 @@ def _living(sessions: str) -> list[tuple[str, Attached]]:
         if name.startswith("."):
             continue
         path = f"{sessions}/{name}"
+        if name.startswith(_STARTING):
+            if os.path.exists(f"/proc/{name.removeprefix(_STARTING)}/stat"):
+                found.append((name, Attached(_name(path), remote=True)))
+            else:
+                with suppress(OSError):
+                    os.unlink(path)
+            continue
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
