@@ -147,7 +147,9 @@ def test_a_log_says_whose_it_is_only_where_it_reaches_back_so_far(tmp_path: Path
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     put(tmp_path, "dmesg-erst-1.enc.z", "x")
-    (tmp_path / "dmesg-erst-2").symlink_to(tmp_path / "dmesg-erst-1.enc.z")
+    link = tmp_path / "dmesg-erst-2"
+    link.symlink_to(tmp_path / "dmesg-erst-1.enc.z")
+    os.utime(link, (THEN - 1, THEN - 1), follow_symlinks=False)
     found, problems = read(str(tmp_path))
     assert found is None
     assert problems[0] == "dmesg-erst-1.enc.z is compressed, and the kernel could not unpack it"
