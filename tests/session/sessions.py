@@ -24,7 +24,7 @@ from chainboot.boot.volume import Volume
 from chainboot.process import Completed, Runner
 from chainboot.remote.reach import Reach
 from chainboot.remote.role import Role
-from chainboot.session.attempt import Attempts
+from chainboot.session.attempts import Attempts
 from chainboot.session.departure import Departure
 from chainboot.session.events import Event
 from chainboot.session.log import Log

@@ -1,5 +1,5 @@
 """Carries out a BootPlan: loads, takes down, jumps. What it records between loading and taking down is done by whoever
-keeps the records (`session.attempt`).
+keeps the records (`session.attempts`).
 
 The order is load, record, teardown, execute, each step checked. Whatever fails, nothing stays loaded: a loaded image
 would turn a later `reboot` into a kexec (systemd#41211). What kexec-tools says of a failed load is put into words.

@@ -21,7 +21,8 @@ from chainboot.boot.preflight import host_objections, objections
 from chainboot.boot.proved import mark_proved
 from chainboot.errors import ChainbootError, RefusedError
 from chainboot.process import Runner, detach
-from chainboot.session.attempt import Attempt, Attempts
+from chainboot.session.attempt import Attempt
+from chainboot.session.attempts import Attempts
 from chainboot.session.choice import Identity, cannot_boot, identity
 from chainboot.session.clock import clock
 from chainboot.session.countdown import Countdown

@@ -13,7 +13,7 @@ from chainboot.boot.sysappend import read_system
 from chainboot.devices import FILE as FILE_OF_DEVICES
 from chainboot.devices import problems
 from chainboot.process import interact, run
-from chainboot.session.attempt import Attempts
+from chainboot.session.attempts import Attempts
 from chainboot.session.departure import Departure
 from chainboot.session.log import Log
 from chainboot.session.output import speak

@@ -15,7 +15,7 @@ from chainboot.boot.volume import Configuration
 from chainboot.boot.writable import own_directory, writable
 from chainboot.errors import ChainbootError, NotFoundError, RefusedError
 from chainboot.listing import Json, verdict_json
-from chainboot.session.attempt import Attempts
+from chainboot.session.attempts import Attempts
 from chainboot.session.choice import Autoboot, cannot_boot
 from chainboot.session.departure import Departure
 from chainboot.session.log import Log
