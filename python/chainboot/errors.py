@@ -91,3 +91,8 @@ class NotFoundError(ChainbootError):
 
 class RefusedError(ChainbootError):
     """The boot, or a step of it, would not have worked and was not attempted, or failed and was undone."""
+
+
+def reason(error: ChainbootError | OSError) -> str:
+    """Why, as the end of a sentence: what we say ourselves, or the system's words for it: `no space left on device`."""
+    return error.message if isinstance(error, ChainbootError) else (error.strerror or str(error)).lower()

@@ -66,7 +66,6 @@ class Row:
     base: int | None = 1
     longer: bool = False
     once: bool = False
-    drop: bool = False
 
 
 BAD = "nixos-6 is bad since 2026-11-23 10:00 UTC: it panicked."
@@ -226,7 +225,6 @@ TABLE = [
         Kind.DEFAULT,
         "nixos-5 was asked for by anna, but the configuration has another default since.",
         request=stays(B, X),
-        drop=True,
     ),
     Row(
         "one boot does not care for the default",
@@ -254,7 +252,6 @@ TABLE = [
         Kind.DEFAULT,
         "nixos-5 was asked for by anna, but is bad since 2026-11-23 10:00 UTC: it panicked.",
         request=stays(B),
-        drop=True,
     ),
     Row(
         "asked for, and bad like the default: the newest good one",
@@ -264,7 +261,6 @@ TABLE = [
         "nixos-5 was asked for by anna, but is bad since 2026-11-23 10:00 UTC: it panicked. "
         f"{BAD} nixos-4 boots instead: it is the newest good entry.",
         request=stays(B),
-        drop=True,
     ),
     Row(
         "asked for, and gone",
@@ -273,7 +269,6 @@ TABLE = [
         Kind.DEFAULT,
         "An entry that was asked for by anna is not there any more.",
         request=once(X),
-        drop=True,
     ),
     Row(
         "asked for, and it cannot boot",
@@ -283,7 +278,6 @@ TABLE = [
         "nixos-5 was asked for by anna, but cannot boot: /linux does not exist. nixos-6 is on trial 2 of 2.",
         menu=(SIX, broken(FIVE), FOUR),
         request=once(B),
-        drop=True,
     ),
     Row(
         "asked for by nobody known",
@@ -353,7 +347,7 @@ TABLE = [
 def test_policy(row: Row) -> None:
     record = Record(5, tuple(row.known), request=row.request)
     found = assess(row.menu, record, row.base, 2)
-    assert found == Assessment(row.boots, row.reason, row.kind, row.once, row.drop)
+    assert found == Assessment(row.boots, row.reason, row.kind, row.once)
     assert found.longer is row.longer
 
 
@@ -453,6 +447,5 @@ def test_whatever_is_known_nobody_is_stranded(
     if standing is Standing.BAD:
         assert found.once or (found.longer and newest_good(menu, record) is None), "a bad one only for want of better"
     assert found.longer == (found.kind is Kind.NOTHING_GOOD)
-    assert not (found.drop and found.kind is Kind.REQUESTED)
     if found.kind is not Kind.DEFAULT:
         assert found.reason

@@ -21,7 +21,7 @@ from chainboot.boot.enter_plan import EnterPlan, Step, deepest_first
 from chainboot.boot.fstab import Device, as_device
 from chainboot.boot.mounts import Mounted, read_mounts
 from chainboot.boot.volume import file_type
-from chainboot.errors import ChainbootError, RefusedError
+from chainboot.errors import ChainbootError, RefusedError, reason
 from chainboot.process import Runner
 from chainboot.text import printable
 
@@ -118,9 +118,8 @@ def enter(
                     _tell(say, f"chainboot: the activation ended with {code}; going on")
             code = interact(plan.command, extra_env=environment)
         except (ChainbootError, OSError) as error:
-            reason = error.message if isinstance(error, ChainbootError) else (error.strerror or str(error)).lower()
             hint = error.hint if isinstance(error, ChainbootError) else None
-            raise RefusedError(f"the system of {plan.label} was not entered: {reason}", hint=hint) from error
+            raise RefusedError(f"the system of {plan.label} was not entered: {reason(error)}", hint=hint) from error
         except _Ended as ended:
             code = 128 + ended.number
         finally:
@@ -140,8 +139,7 @@ def _bring_up(plan: EnterPlan, run: Runner, system: System, say: Callable[[str],
         except (ChainbootError, OSError) as error:
             if step.needed:
                 raise
-            reason = error.message if isinstance(error, ChainbootError) else (error.strerror or str(error)).lower()
-            _tell(say, f"chainboot: {printable(step.mounts or step.argv[-1])} is left out: {printable(reason)}")
+            _tell(say, f"chainboot: {printable(step.mounts or step.argv[-1])} is left out: {printable(reason(error))}")
         else:
             mounted.add(step.mounts)
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from chainboot.boot.volume import PathError, Volume
 from chainboot.boot.writable import OWN, writable
 from chainboot.boot.writing import SYSTEM, System
-from chainboot.errors import ChainbootError
+from chainboot.errors import ChainbootError, reason
 from chainboot.process import Runner
 from chainboot.settings import RUNTIME, is_identifier
 from chainboot.sync import sync_directory
@@ -50,7 +50,7 @@ def mark_proved(
         except ChainbootError as error:
             trouble = _sentence(installed, error.message)
         except OSError as error:
-            trouble = _sentence(installed, f"{volume.name}: {(error.strerror or str(error)).lower()}")
+            trouble = _sentence(installed, f"{volume.name}: {reason(error)}")
     return trouble
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from chainboot.boot.kexec import perform
 from chainboot.boot.lock import try_lock
 from chainboot.boot.plan import BootPlan
-from chainboot.errors import ChainbootError, RefusedError
+from chainboot.errors import ChainbootError, RefusedError, reason
 from chainboot.process import Runner
 from chainboot.settings import RUNTIME
 from chainboot.text import clip, printable
@@ -87,7 +87,7 @@ def take_turn(name: str, runtime: str = RUNTIME) -> Iterator[Turn]:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(f"{runtime}/{FILE}", flags, 0o600)
     except OSError as error:
-        raise RefusedError(f"{runtime} cannot be used: {(error.strerror or str(error)).lower()}") from error
+        raise RefusedError(f"{runtime} cannot be used: {reason(error)}") from error
     turn = Turn()
     try:
         if not try_lock(descriptor, fcntl.LOCK_EX):

@@ -17,7 +17,7 @@ from chainboot.boot.discovery import FILE_SYSTEMS, block_devices, mount_argument
 from chainboot.boot.lock import try_lock
 from chainboot.boot.mounts import read_mounts
 from chainboot.boot.volume import Configuration, Volume
-from chainboot.errors import ChainbootError
+from chainboot.errors import ChainbootError, reason
 from chainboot.process import Runner
 from chainboot.settings import RUNTIME
 from chainboot.sync import sync_directory
@@ -198,7 +198,7 @@ def _flush(root: str) -> str:
         finally:
             os.close(directory)
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return reason(error)
     return ""
 
 

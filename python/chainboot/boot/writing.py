@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 
 from chainboot.boot.lock import try_lock
 from chainboot.boot.volume import Volume, file_type
-from chainboot.errors import RefusedError
+from chainboot.errors import RefusedError, reason
 from chainboot.sync import checkpoint, sync_directory, sync_renamed
 
 
@@ -134,7 +134,7 @@ def replace_file(volume: Volume, path: str, before: bytes, after: bytes, system:
                         sync_renamed(system.sync, directory, new)
                         system.checkpoint(directory)
                     except OSError as error:
-                        what = f"{place} was changed, but a power cut may undo it: {_reason(error)}"
+                        what = f"{place} was changed, but a power cut may undo it: {reason(error)}"
                         raise RefusedError(what, hint="run sync, and look again") from error
             finally:
                 _remove(second, directory, system)
@@ -221,12 +221,8 @@ def _refusal(place: str, volume: Volume, error: OSError) -> RefusedError:
         return RefusedError(f"{place} was not changed: {volume.name} is mounted read-only", hint=hint)
     if error.errno in (errno.EACCES, errno.EPERM):
         hint = "run the command as root; lsattr shows whether the file is immutable"
-        return RefusedError(f"{place} was not changed: {_reason(error)}", hint=hint)
+        return RefusedError(f"{place} was not changed: {reason(error)}", hint=hint)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "the new text needs room beside the old one until it is complete"
         return RefusedError(f"{place} was not changed: {volume.name} has no space left", hint=hint)
-    return RefusedError(f"{place} was not changed: {_reason(error)}")
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return RefusedError(f"{place} was not changed: {reason(error)}")

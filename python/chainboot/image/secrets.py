@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chainboot.boot.initrd import HEAD_SIZE, is_initrd, padding
-from chainboot.errors import ChainbootError, NotFoundError, RefusedError
+from chainboot.errors import ChainbootError, NotFoundError, RefusedError, reason
 from chainboot.image.access import HOST_KEY_FILE, AddedFile
 from chainboot.image.cpio import Directory, File, Node, pack
 from chainboot.sync import sync_directory
@@ -101,7 +101,7 @@ def _opened(initrd: Path) -> Iterator[int]:
     try:
         descriptor = os.open(initrd, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise NotFoundError(f"{initrd} cannot be read: {_reason(error)}") from error
+        raise NotFoundError(f"{initrd} cannot be read: {reason(error)}") from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise RefusedError(f"{initrd} is no initrd: it is no file")
@@ -153,7 +153,7 @@ def _replacing(output: Path, system: System) -> Iterator[int]:
             raise
         _sync_directory(output.parent, system)
     except OSError as error:
-        raise ChainbootError(f"{output} cannot be written: {_reason(error)}") from error
+        raise ChainbootError(f"{output} cannot be written: {reason(error)}") from error
 
 
 def _sync_directory(path: Path, system: System) -> None:
@@ -171,7 +171,7 @@ def _copy(source: int, target: int, initrd: Path) -> int:
         try:
             data = os.read(source, _CHUNK)
         except OSError as error:
-            raise ChainbootError(f"{initrd} cannot be read: {_reason(error)}") from error
+            raise ChainbootError(f"{initrd} cannot be read: {reason(error)}") from error
         if not data:
             return size
         _write(target, data)
@@ -182,7 +182,3 @@ def _write(target: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(target, rest) :]
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

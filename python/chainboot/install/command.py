@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from chainboot.boot.cmdline import values
 from chainboot.boot.lock import try_lock
 from chainboot.boot.mounts import MOUNTINFO
-from chainboot.errors import RefusedError
+from chainboot.errors import RefusedError, reason
 from chainboot.install.disk import SYSFS, Disk, find_disk
 from chainboot.install.first_stage import BOOT, Kernel, SourceFile, read_initrd, read_kernel
 from chainboot.install.initrd import check_initrd
@@ -171,7 +171,7 @@ def _locked(layout: Layout) -> Iterator[None]:
             os.close(above)
         descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise RefusedError(f"{layout.own} cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise RefusedError(f"{layout.own} cannot be written: {reason(error)}") from error
     try:
         if not try_lock(descriptor, fcntl.LOCK_EX):
             raise RefusedError("another install is at work on this volume", hint="wait until it has ended")

@@ -12,7 +12,7 @@ from chainboot.architecture import S390X
 from chainboot.boot.initrd import is_initrd
 from chainboot.boot.kernel import HEAD_SIZE, KernelImage, inspect
 from chainboot.boot.volume import file_type
-from chainboot.errors import NotFoundError, RefusedError
+from chainboot.errors import NotFoundError, RefusedError, reason
 
 _CHUNK = 1 << 20
 _CONFIG_LIMIT = 1 << 20
@@ -97,7 +97,7 @@ def readable(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise NotFoundError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise NotFoundError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def digest(path: str) -> tuple[int, bytes]:

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from chainboot.boot.initrd import padding
 from chainboot.boot.plan import Concatenate
-from chainboot.errors import ChainbootError, RefusedError
+from chainboot.errors import ChainbootError, RefusedError, reason
 from chainboot.install.plan import InstallPlan
 from chainboot.install.step import (
     PRIVATE,
@@ -102,9 +102,8 @@ class _Worker:
             try:
                 self._act(step)
             except OSError as error:
-                reason = (error.strerror or str(error)).lower()
                 hint = "make room on the boot volume" if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
-                raise RefusedError(f"{step.describe()}: {reason}", hint=hint) from error
+                raise RefusedError(f"{step.describe()}: {reason(error)}", hint=hint) from error
 
     def _act(self, step: Step) -> None:
         match step:

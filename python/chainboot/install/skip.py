@@ -11,7 +11,7 @@ from chainboot.boot.plan import Part
 from chainboot.boot.source import configurations
 from chainboot.boot.sysappend import read_system
 from chainboot.boot.volume import PathError
-from chainboot.errors import NotFoundError
+from chainboot.errors import NotFoundError, reason
 from chainboot.install.first_stage import zipl_problem
 from chainboot.install.zipl_conf import parameters_problem
 
@@ -79,7 +79,7 @@ def _initrd_problem(file: BootFile) -> str | None:
             opened.seek(file.skip)
             head = opened.read(16)
     except OSError as error:
-        return f"cannot be read: {(error.strerror or str(error)).lower()}"
+        return f"cannot be read: {reason(error)}"
     if not head:
         return "the file is empty"
     return None if is_initrd(head) else "it is no initrd (neither cpio nor compressed)"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chainboot.boot.proved import PROVED
-from chainboot.errors import RefusedError
+from chainboot.errors import RefusedError, reason
 from chainboot.install.first_stage import digest
 from chainboot.install.layout import (
     BOOTMAP,
@@ -160,7 +160,7 @@ def _is_directory(path: str) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise RefusedError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise RefusedError(f"{path} cannot be read: {reason(error)}") from error
     if not stat.S_ISDIR(mode):
         what = "a symbolic link" if stat.S_ISLNK(mode) else "no directory"
         raise RefusedError(f"{path} is {what}, and chainboot did not make it", hint="move it away, then try again")

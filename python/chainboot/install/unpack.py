@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chainboot.errors import ChainbootError
+from chainboot.errors import ChainbootError, reason
 from chainboot.process import Runner
 
 CHUNK = 1 << 16
@@ -139,7 +139,7 @@ def unzstd(data: Pieces, runner: Runner) -> Iterator[bytes]:
                 while piece := file.read(CHUNK):
                     yield piece
     except OSError as error:
-        raise UntestedError(f"no room to unpack it: {(error.strerror or str(error)).lower()}") from error
+        raise UntestedError(f"no room to unpack it: {reason(error)}") from error
 
 
 def _frame(data: Pieces) -> Iterator[tuple[bytes, int]]:

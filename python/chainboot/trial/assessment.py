@@ -116,15 +116,13 @@ class Kind(Enum):
 class Assessment:
     """The entry that boots by itself (`index`; None: none does), and a sentence for the menu; "": nothing to say.
 
-    `once`: it is a request for one boot. `drop`: the request leads
-    nowhere any more, and is to be cleared with the next write.
+    `once`: it is a request for one boot.
     """
 
     index: int | None
     reason: str
     kind: Kind
     once: bool = False
-    drop: bool = False
 
     @property
     def longer(self) -> bool:
@@ -149,13 +147,12 @@ def assess(entries: Sequence[Plausible], record: Record, base: int | None, tries
         asked, dropped = _requested(entries, record, record.request, tries)
         if asked is not None:
             return asked
-    drop = bool(dropped)
     if own is not None and own.bootable:
         how = verdict(record, own.digest, tries)
         if how.standing is Standing.GOOD:
-            return Assessment(own.index, dropped, Kind.DEFAULT, drop=drop)
+            return Assessment(own.index, dropped, Kind.DEFAULT)
         if how.standing is not Standing.BAD:
-            return Assessment(own.index, _sentences(dropped, _on_trial(own, how)), Kind.TRIAL, drop=drop)
+            return Assessment(own.index, _sentences(dropped, _on_trial(own, how)), Kind.TRIAL)
         blame = f"{_name(own)} is {how.describe()}."
     elif own is not None:
         blame = f"{_name(own)} cannot boot: {_short(own.why_not)}."
@@ -164,18 +161,18 @@ def assess(entries: Sequence[Plausible], record: Record, base: int | None, tries
     good = newest_good(entries, record)
     if good is not None:
         reason = _sentences(dropped, blame, f"{_name(good)} boots instead: it is the newest good entry.")
-        return Assessment(good.index, reason, Kind.FALLBACK, drop=drop)
+        return Assessment(good.index, reason, Kind.FALLBACK)
     if own is not None and own.bootable:
         reason = _sentences(dropped, blame, "No entry is known to be good.")
-        return Assessment(own.index, reason, Kind.NOTHING_GOOD, drop=drop)
+        return Assessment(own.index, reason, Kind.NOTHING_GOOD)
     # Whatever has tries left before what is bad, each in file order.
     left = [entry for entry in entries if _may_stand_in(entry)]
     left.sort(key=lambda entry: verdict(record, entry.digest, tries).standing is Standing.BAD)
     if left:
         reason = _sentences(dropped, blame, f"No entry is known to be good; {_name(left[0])} is next.")
-        return Assessment(left[0].index, reason, Kind.NOTHING_GOOD, drop=drop)
+        return Assessment(left[0].index, reason, Kind.NOTHING_GOOD)
     reason = _sentences(dropped, blame, "No entry is left that could boot by itself." if entries else "")
-    return Assessment(None, reason, Kind.NOTHING, drop=drop)
+    return Assessment(None, reason, Kind.NOTHING)
 
 
 def newest_good(entries: Sequence[Plausible], record: Record, besides: Collection[str] = ()) -> Plausible | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from chainboot.boot.volume import PathError, Volume
 from chainboot.boot.writing import SYSTEM, System
+from chainboot.errors import reason
 from chainboot.text import clip, printable
 from chainboot.trial import pstore as last_words
 from chainboot.trial import watchdog
@@ -106,7 +107,7 @@ def keep(
             own.replace(name, data)
             own.keep_newest(_FILES, ".txt", but=name)
     except (PathError, OSError) as error:
-        return f"what is known of the failed entry was not kept: {_reason(error)}"
+        return f"what is known of the failed entry was not kept: {reason(error)}"
     if any(line.startswith(_PSTORE_HEADING) for line in evidence.lines):
         last_words.clear(pstore)
     return None
@@ -182,7 +183,3 @@ def _fitting(lines: Sequence[str], most: int) -> bytes:
     if len(data) <= most:
         return data
     return data[: data.rfind(b"\n", 0, most) + 1]
-
-
-def _reason(error: PathError | OSError) -> str:
-    return error.message if isinstance(error, PathError) else (error.strerror or str(error)).lower()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from chainboot.boot.volume import PathError, Volume
 from chainboot.boot.writing import SYSTEM, System
+from chainboot.errors import reason
 from chainboot.text import printable
 from chainboot.trial.own_files import OwnDirectory
 
@@ -41,8 +42,7 @@ def append(root: str, directory: str, lines: Sequence[str], system: System = SYS
                 own.rotate(FILE)
             own.add(FILE, data)
     except (PathError, OSError) as error:
-        reason = error.message if isinstance(error, PathError) else (error.strerror or str(error)).lower()
-        return f"the log was not kept on the disk: {reason}"
+        return f"the log was not kept on the disk: {reason(error)}"
     return None
 
 

@@ -21,7 +21,7 @@ from chainboot.boot import writing
 from chainboot.boot.lock import try_lock
 from chainboot.boot.volume import Configuration, PathError, Volume, file_type
 from chainboot.boot.writable import own_directory
-from chainboot.errors import RefusedError
+from chainboot.errors import RefusedError, reason
 from chainboot.sync import sync_directory, sync_renamed
 from chainboot.trial.record import FILE, Record
 from chainboot.trial.slots import SEQUENCE_END, SIZE, SLOT, Decoded, decode, encode, target, tidy
@@ -260,20 +260,16 @@ def _undoable(done: str) -> Iterator[None]:
         yield
     except OSError as error:
         hint = "run sync, and look again"
-        raise RefusedError(f"{done}, but a power cut may undo it: {_reason(error)}", hint=hint) from error
+        raise RefusedError(f"{done}, but a power cut may undo it: {reason(error)}", hint=hint) from error
 
 
 def _refusal(where: str, error: OSError) -> RefusedError:
     if error.errno == errno.EROFS:
         return RefusedError(f"{where} was not changed: it is on a volume that is mounted read-only")
     if error.errno in (errno.EACCES, errno.EPERM):
-        return RefusedError(f"{where} was not changed: {_reason(error)}", hint="run the command as root")
+        return RefusedError(f"{where} was not changed: {reason(error)}", hint="run the command as root")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return RefusedError(f"{where} was not changed: its volume has no space left")
     if error.errno == errno.ELOOP:
         return RefusedError(f"{where} was not changed: it is a symbolic link")
-    return RefusedError(f"{where} was not changed: {_reason(error)}")
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return RefusedError(f"{where} was not changed: {reason(error)}")

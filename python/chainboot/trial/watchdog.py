@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 
-from chainboot.errors import ChainbootError
+from chainboot.errors import ChainbootError, reason
 from chainboot.process import Runner
 from chainboot.text import printable
 from chainboot.trial.watchdog_device import MAGIC_CLOSE, Device, Opener, open_device
@@ -284,4 +284,4 @@ def _number(path: str) -> int:
 
 
 def _why(error: OSError) -> str:
-    return "another program has it" if error.errno == errno.EBUSY else (error.strerror or str(error)).lower()
+    return "another program has it" if error.errno == errno.EBUSY else reason(error)
