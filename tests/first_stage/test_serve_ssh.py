@@ -285,7 +285,8 @@ def test_a_service_that_died_takes_over(tmp_path: Path) -> None:
     with serving(stage, tmp_path / "key", PREPARES) as server:
         assert server.state("on")
         before = server.dropbear()
-        shell = next(process for process in _processes() if b"/usr/sbin/serve-ssh" in _command(process))
+        ours = [process for process in _processes() if _root_of(process) == stage.root]
+        shell = next(process for process in ours if b"/usr/sbin/serve-ssh" in _command(process))
         os.kill(shell, signal.SIGKILL)
         assert eventually(lambda: stage.log().count("ssh: port 22") == 2)
         assert server.dropbear() != before
