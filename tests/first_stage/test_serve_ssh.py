@@ -285,6 +285,8 @@ def test_a_service_that_died_takes_over(tmp_path: Path) -> None:
     with serving(stage, tmp_path / "key", PREPARES) as server:
         assert server.state("on")
         before = server.dropbear()
+        # It says so after it has set the state: killed in between it would say it once only.
+        assert eventually(lambda: stage.log().count("ssh: port 22") == 1)
         ours = [process for process in _processes() if _root_of(process) == stage.root]
         shell = next(process for process in ours if b"/usr/sbin/serve-ssh" in _command(process))
         os.kill(shell, signal.SIGKILL)
